@@ -1,0 +1,165 @@
+"""Django's settings, from the environment alone. What each variable means: docs/operations.md."""
+
+from datetime import timedelta
+from urllib.parse import unquote
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import (
+    BASE_DIR,
+    DEVELOPMENT_FIELD_KEYS,
+    DEVELOPMENT_SECRET_KEY,
+    ENVIRONMENT,
+    PRODUCTION,
+    VAR_DIR,
+    env,
+)
+from config.logging import configuration as logging_configuration
+from config.schedule import BEAT_SCHEDULE
+
+IN_PRODUCTION = ENVIRONMENT == PRODUCTION
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET_KEY)
+FIELD_KEYS = env.str("FIELD_KEYS", default=DEVELOPMENT_FIELD_KEYS)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+if IN_PRODUCTION:
+    for name, value, default in (
+        ("SECRET_KEY", SECRET_KEY, DEVELOPMENT_SECRET_KEY),
+        ("FIELD_KEYS", FIELD_KEYS, DEVELOPMENT_FIELD_KEYS),
+    ):
+        if value == default:
+            raise ImproperlyConfigured(f"Production needs its own {name}; set {name} or {name}_FILE.")
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if not env.str(name, default=""):
+            raise ImproperlyConfigured(f"Production does not run on the embedded services; set {name}.")
+
+INSTALLED_APPS = [
+    "config.apps.RekindleConfig",
+    "coaching.apps.CoachingConfig",
+    "interventions.apps.InterventionsConfig",
+    "signals.apps.SignalsConfig",
+    "learners.apps.LearnersConfig",
+    "consent.apps.ConsentConfig",
+    "config.admin.RekindleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "template_partials",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Signing in is required everywhere; a view that says otherwise uses @login_not_required.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The commands in bin/ start the embedded PostgreSQL and Valkey where these are unset, and set them.
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://rekindle@127.0.0.1:5432/rekindle")}
+# A unix socket's directory is percent-encoded (postgres://name@%2Frun%2Fpg/db), as libpq has it too.
+DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# Celery has its own spelling for a unix socket (unix:///run/valkey.sock?db=0).
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+
+AUTH_USER_MODEL = "learners.User"
+AUTHENTICATION_BACKENDS = ["learners.auth.HashedLoginBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign_in"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+USE_TZ = True
+# The organisation's own zone; a person whose zone is unknown is treated as being here.
+TIME_ZONE = "UTC"
+ORGANISATION_TIME_ZONE = env.str("ORGANISATION_TIME_ZONE", default="Europe/London")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if IN_PRODUCTION
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = not IN_PRODUCTION
+
+# Without EMAIL_URL nothing leaves the machine: mail is written to files below var/outbox.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+DELIVERY_SANDBOX = not EMAIL_URL
+if DELIVERY_SANDBOX:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(VAR_DIR / "outbox")
+else:
+    globals().update(env.email_url("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rekindle <no-reply@localhost>")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a batch of statements
+SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+if IN_PRODUCTION:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
+    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
+
+LOGGING = logging_configuration(as_json=IN_PRODUCTION)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False

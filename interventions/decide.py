@@ -1,0 +1,236 @@
+"""The decision itself: from a snapshot and a policy to one choice with its reasons.
+
+``decide`` is pure. It reads no clock, no database and no chance: where several lessons fit, the draw is a hash.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+import msgspec
+
+from interventions import triggers
+from interventions.policy.document import ACTIONS, Document
+from interventions.snapshot import CONTEST, HELP, Snapshot
+from interventions.triggers import HIGH, MEDIUM
+from interventions.value import Worth, worth
+
+LEARNER_DIRECTED = ("nudge", "lesson", "lesson_nudge")
+HUMAN_DIRECTED = ("manager", "coach")
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What to do, why, and when to look again."""
+
+    action: str
+    reasons: tuple[str, ...]  # keys, see interventions.explain
+    open_episode: bool = False
+    end_episode: str = ""  # why the open episode ends now
+    triggers: tuple[str, ...] = ()
+    signal_at: datetime | None = None
+    ladder: str = ""
+    band: str | None = None
+    exemption: str = ""
+    lesson: str = ""
+    eligible: tuple[Worth, ...] = ()
+    propensity: float = 1.0
+    expected_value: float | None = None
+    review_at: datetime | None = None
+
+
+def decide(snapshot: Snapshot, policy: Document) -> Choice:
+    """The one choice that follows from a snapshot under a policy. "Do nothing" is a choice."""
+    episode = snapshot.episode
+    if not snapshot.active:
+        return Choice("monitor", ("course_ended",), end_episode="course_ended" if episode else "")
+    if "record" not in snapshot.scopes or "profile" not in snapshot.scopes:
+        # A learner who asks for help is heard even when we may not watch.
+        if snapshot.request is None:
+            return Choice("monitor", ("no_consent",), end_episode="consent" if episode else "")
+    held = triggers.held(snapshot, policy)
+    if snapshot.request is not None and not (episode and episode.with_person):
+        return _human(snapshot, policy, "learner_asked" if snapshot.request == HELP else CONTEST, held)
+    if episode is not None:
+        waiting = _wait(snapshot, policy)
+        if waiting is not None:
+            return waiting
+    else:
+        review_at = triggers.next_review_at(snapshot, policy)
+        if not held:
+            unsure = triggers.risk_band(snapshot, policy) is None
+            return Choice("monitor", ("too_little_known" if unsure else "no_trigger",), review_at=review_at)
+        if not snapshot.in_pilot:
+            return Choice("monitor", ("not_in_pilot",), triggers=_keys(held))
+        rest = _rest_until(snapshot, policy)
+        if rest is not None and rest > snapshot.now:
+            return Choice("monitor", ("recovered_lately",), triggers=_keys(held), review_at=rest)
+    if not held:
+        return Choice("monitor", ("easing",), review_at=_in_a_day(snapshot))
+    return _act(snapshot, policy, held)
+
+
+def _keys(held: tuple[triggers.Held, ...]) -> tuple[str, ...]:
+    return tuple(trigger.key for trigger in held)
+
+
+def _in_a_day(snapshot: Snapshot) -> datetime:
+    return snapshot.now + timedelta(days=1)
+
+
+def _rest_until(snapshot: Snapshot, policy: Document) -> datetime | None:
+    """Until when a person who just recovered, or whose case a human just ended, is left alone."""
+    moments = []
+    if snapshot.recovered_at is not None:
+        moments.append(snapshot.recovered_at + timedelta(days=policy.ladder.rearm_days))
+    if snapshot.settled_at is not None:
+        moments.append(snapshot.settled_at + timedelta(days=policy.limits.declined_days))
+    return max(moments, default=None)
+
+
+def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
+    """The choice while an episode is open and nothing new should be done; None when a step is due."""
+    episode = snapshot.episode
+    assert episode is not None
+    if triggers.recovered(snapshot, policy) and not episode.with_person:
+        return Choice("monitor", ("recovered",), end_episode="recovered")
+    if episode.with_person:
+        return Choice("monitor", ("with_a_person",))
+    end = episode.opened_at + timedelta(days=policy.ladder.episode_days)
+    if snapshot.now >= end:
+        return Choice("monitor", ("nothing_changed",), end_episode="expired")
+    if episode.under_way:
+        return Choice("monitor", ("step_under_way",), review_at=episode.window_ends_at or end)
+    if episode.improved_at is not None:
+        until = episode.improved_at + timedelta(hours=_window_hours(episode.ladder, policy))
+        if until > snapshot.now:
+            return Choice("monitor", ("improving",), review_at=until)
+    quiet = {
+        "declined": policy.limits.declined_days,
+        "unanswered": policy.limits.unanswered_days,
+        "superseded": policy.limits.declined_days,
+        "cap": 1.0,
+        "about_cap": 1.0,
+        "manager_budget": 1.0,
+        "no_manager": 7.0,
+        "no_channel": 7.0,
+        "failed": 3.0,
+        "expired": 0.0,
+    }.get(episode.lapsed_reason or "", 0.0)
+    if episode.lapsed_at is not None and episode.lapsed_at + timedelta(days=quiet) > snapshot.now:
+        if not (episode.lapsed_reason == "cap" and episode.capped_in_a_row >= policy.limits.out_of_slots):
+            return Choice(
+                "monitor", ("resting_after", episode.lapsed_reason or ""), review_at=episode.lapsed_at + timedelta(days=quiet)
+            )
+    return None
+
+
+def _window_hours(ladder: str, policy: Document) -> float:
+    return policy.ladder.fast_hours if ladder == "fast" else policy.ladder.normal_hours
+
+
+def window_hours(ladder: str, policy: Document) -> float:
+    """Hours that an automated step on this ladder has to show improvement."""
+    return _window_hours(ladder, policy)
+
+
+def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) -> Choice:
+    """The step the matrix asks for, if it is worth it and allowed."""
+    episode = snapshot.episode
+    band = triggers.risk_band(snapshot, policy)
+    level = HIGH if band == HIGH else MEDIUM  # a trigger without a known risk is never treated as high
+    failed = episode.failed_attempts if episode else 0
+    action = policy.matrix[snapshot.impact][level][min(failed, 2)]
+    reasons = [f"matrix:{snapshot.impact}:{level}:{min(failed, 2)}"]
+    exemption = ""
+    if action in LEARNER_DIRECTED:
+        cannot = _cannot_reach(snapshot, policy)
+        if cannot and level == HIGH:
+            action, exemption = "coach", "unreachable"
+            reasons.append(cannot)
+        elif cannot:
+            return _nothing(snapshot, policy, held, band, cannot)
+    elif action == "manager" and episode is not None and episode.manager_asked:
+        action = "coach"
+        reasons.append("manager_asked_before")
+    if action == "manager" and "manager" not in snapshot.scopes:
+        action = "coach"
+        reasons.append("no_manager_consent")
+    if action == "coach" and "coach" not in snapshot.scopes:
+        return _nothing(snapshot, policy, held, band, "no_coach_consent")
+    if action in HUMAN_DIRECTED and failed == 0 and not exemption:
+        if snapshot.impact != "critical":
+            return _nothing(snapshot, policy, held, band, "no_failed_attempt")
+        exemption = "critical_role"
+    chosen = worth(action, snapshot.impact, policy)
+    eligible = tuple(worth(name, snapshot.impact, policy) for name in ACTIONS[1:])
+    if chosen.expected <= 0:
+        return _nothing(snapshot, policy, held, band, "not_worth_it", chosen.expected, eligible)
+    lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0)
+    return Choice(
+        action=action,
+        reasons=tuple(reasons),
+        open_episode=episode is None,
+        triggers=_keys(held),
+        signal_at=min(trigger.since for trigger in held),
+        ladder=episode.ladder if episode else ("fast" if level == HIGH else "normal"),
+        band=band,
+        exemption=exemption,
+        lesson=lesson,
+        eligible=eligible,
+        propensity=propensity,
+        expected_value=chosen.expected,
+    )
+
+
+def _cannot_reach(snapshot: Snapshot, policy: Document) -> str:
+    if "nudge" not in snapshot.scopes:
+        return "no_nudge_consent"
+    if not snapshot.reachable:
+        return "no_channel"
+    if snapshot.episode and snapshot.episode.capped_in_a_row >= policy.limits.out_of_slots:
+        return "out_of_slots"
+    return ""
+
+
+def _nothing(
+    snapshot: Snapshot,
+    policy: Document,
+    held: tuple[triggers.Held, ...],
+    band: str | None,
+    why: str,
+    expected: float | None = None,
+    eligible: tuple[Worth, ...] = (),
+) -> Choice:
+    return Choice(
+        "monitor",
+        (why,),
+        triggers=_keys(held),
+        band=band,
+        eligible=eligible,
+        expected_value=expected,
+        review_at=triggers.next_review_at(snapshot, policy) or _in_a_day(snapshot),
+    )
+
+
+def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[triggers.Held, ...]) -> Choice:
+    """The learner asked for a person: no attempt is needed first."""
+    episode = snapshot.episode
+    return Choice(
+        action="coach",
+        reasons=(exemption,),
+        open_episode=episode is None,
+        triggers=_keys(held) or (exemption,),
+        signal_at=snapshot.now,
+        ladder=episode.ladder if episode else "fast",
+        band=triggers.risk_band(snapshot, policy),
+        exemption=exemption,
+        eligible=(worth("coach", snapshot.impact, policy),),
+        expected_value=worth("coach", snapshot.impact, policy).expected,
+    )
+
+
+def _lesson(snapshot: Snapshot, action: str, step: int) -> tuple[str, float]:
+    """A lesson for actions that carry one, drawn by hash, and the chance with which it was drawn."""
+    if action not in ("lesson", "lesson_nudge") or not snapshot.lessons:
+        return "", 1.0
+    digest = hashlib.sha256(f"lesson:{snapshot.enrolment_id}:{step}".encode()).digest()
+    return snapshot.lessons[int.from_bytes(digest[:8], "big") % len(snapshot.lessons)], 1.0 / len(snapshot.lessons)

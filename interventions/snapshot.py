@@ -1,0 +1,83 @@
+"""Everything a decision may look at, frozen at the moment of evaluation.
+
+A stored snapshot is enough to decide again: ``decide(restore(stored), policy)`` gives the same choice bit for bit.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+HELP = "help"
+CONTEST = "contest"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The features that triggers look at; None where unknown."""
+
+    started_at: datetime | None = None
+    last_active_at: datetime | None = None
+    usual_gap_days: float | None = None
+    mastery: float | None = None
+    fail_rate: float | None = None
+
+
+class EpisodeView(msgspec.Struct, frozen=True):
+    id: UUID
+    ladder: str
+    opened_at: datetime
+    triggers: tuple[str, ...]
+    failed_attempts: int
+    step: int
+    under_way: bool = False  # an acting decision of this step stands
+    window_ends_at: datetime | None = None
+    with_person: bool = False  # a coach or manager has it
+    manager_asked: bool = False
+    improved_at: datetime | None = None  # the last attempt whose window closed with an improvement
+    lapsed_reason: str | None = None  # why the last acting decision of this step reached nobody
+    lapsed_at: datetime | None = None
+    capped_in_a_row: int = 0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    now: datetime
+    policy_version: int
+    enrolment_id: int
+    learner_id: UUID
+    known_seq: int
+    active: bool
+    in_pilot: bool
+    impact: str
+    scopes: tuple[str, ...]  # consent scopes that are allowed
+    reachable: bool  # some channel exists
+    seen: Seen
+    risk: float | None
+    coverage: float
+    known_signals: int
+    model: str | None
+    risk_as_of: datetime | None
+    episode: EpisodeView | None = None
+    recovered_at: datetime | None = None  # the end of the last episode that ended in recovery
+    settled_at: datetime | None = None  # the end of the last episode that a person ended
+    request: str | None = None  # an open wish of the learner: "help" or "contest"
+    lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
+
+    @property
+    def days_inactive(self) -> float | None:
+        """Days since the last activity, or since the start for somebody who never came; None before the start."""
+        since = self.seen.last_active_at or self.seen.started_at
+        if since is None:
+            return None
+        return max((self.now - since).total_seconds() / 86_400, 0.0)
+
+
+def store(snapshot: Snapshot) -> dict[str, Any]:
+    """The snapshot as JSON-ready values."""
+    built: dict[str, Any] = msgspec.to_builtins(snapshot)
+    return built
+
+
+def restore(stored: dict[str, Any]) -> Snapshot:
+    """The snapshot a decision kept."""
+    return msgspec.convert(stored, Snapshot)

@@ -1,0 +1,89 @@
+"""Where people work and what their work asks of them."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from learners.querysets import OrgUnitQuerySet
+
+
+class OrgUnit(models.Model):
+    """A unit of the organisation; units form a tree, and its manager and coach are the fallback for its people."""
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    time_zone = models.CharField(max_length=64, blank=True)
+    manager = models.ForeignKey(
+        "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="managed_units"
+    )
+    coach = models.ForeignKey(
+        "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="coached_units"
+    )
+
+    objects = OrgUnitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("code", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")), name="org_unit_is_not_its_own_parent"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobRole(models.Model):
+    """What somebody does here, and how much hangs on it."""
+
+    class Impact(models.TextChoices):
+        STANDARD = "standard", "Standard"
+        ELEVATED = "elevated", "Elevated"
+        CRITICAL = "critical", "Critical"
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+    impact = models.CharField(max_length=16, choices=Impact, default=Impact.STANDARD)
+    competencies: "models.ManyToManyField[Competency, RoleCompetency]" = models.ManyToManyField(
+        "learners.Competency", through="learners.RoleCompetency", related_name="job_roles"
+    )
+
+    class Meta:
+        ordering = ("code", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(impact__in=("standard", "elevated", "critical")), name="job_role_impact_is_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Competency(models.Model):
+    """Something a person can be more or less able to do."""
+
+    key = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ("key", "pk")
+        verbose_name_plural = "competencies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleCompetency(models.Model):
+    """A job role asks for a competency."""
+
+    job_role = models.ForeignKey(JobRole, on_delete=models.CASCADE)
+    competency = models.ForeignKey(Competency, on_delete=models.CASCADE)
+
+    class Meta:
+        ordering = ("job_role", "competency", "pk")
+        verbose_name_plural = "role competencies"
+        constraints = [
+            models.UniqueConstraint(fields=("job_role", "competency"), name="a_role_asks_for_a_competency_once")
+        ]

@@ -1,0 +1,194 @@
+"""People: those who sign in, those who learn, how systems name them, and who looks after whom."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from consent.crypto import EncryptedTextField, keyed_hash
+from learners.querysets import LearnerQuerySet
+
+
+class Role(models.TextChoices):
+    LEARNER = "learner", "Learner"
+    MANAGER = "manager", "Manager"
+    COACH = "coach", "Coach"
+    ADMIN = "admin", "Administrator"
+    REVIEWER = "reviewer", "Reviewer"
+
+
+def login_hash(login: str) -> bytes:
+    """The look-up key of a sign-in name: the name itself is stored encrypted only."""
+    return keyed_hash("login", login.strip().casefold())
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, login: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(login=login.strip(), login_hash=login_hash(login), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, login: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(login, password, **{"roles": [Role.ADMIN], **fields})
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user who signs in by this name."""
+        return self.get(login_hash=login_hash(username or ""))
+
+
+class User(AbstractBaseUser):
+    """Somebody who can sign in. What they may do is a set of roles."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    login_hash = models.BinaryField(max_length=16, unique=True, editable=False)
+    login = EncryptedTextField()
+    name = EncryptedTextField(blank=True, default="")
+    roles = ArrayField(models.CharField(max_length=16, choices=Role), default=list, blank=True)
+    learner = models.OneToOneField(
+        "learners.Learner", null=True, blank=True, on_delete=models.SET_NULL, related_name="user"
+    )
+    time_zone = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=8, default="en")
+    is_active = models.BooleanField(default=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "login_hash"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(roles__contained_by=[role.value for role in Role]), name="user_roles_are_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        # Django's admin log keeps this text for ever, so it must not be a name.
+        return f"user {str(self.pk)[:8]}"
+
+    def has_role(self, role: Role) -> bool:
+        return role in self.roles
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_active and Role.ADMIN in self.roles
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_staff
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        return self.is_staff
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_staff
+
+
+class Learner(models.Model):
+    """A person who learns. Exists because the roster or an importer says so."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    employee_hash = models.BinaryField(max_length=16, unique=True, null=True, blank=True, editable=False)
+    employee_number = EncryptedTextField(blank=True, default="")
+    name = EncryptedTextField(blank=True, default="")
+    email = EncryptedTextField(blank=True, default="")
+    unit = models.ForeignKey(
+        "learners.OrgUnit", null=True, blank=True, on_delete=models.PROTECT, related_name="learners"
+    )
+    job_role = models.ForeignKey(
+        "learners.JobRole", null=True, blank=True, on_delete=models.PROTECT, related_name="learners"
+    )
+    time_zone = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=8, default="en")
+    started_on = models.DateField(null=True, blank=True)
+    left_on = models.DateField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LearnerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(left_on__isnull=True) | Q(started_on__isnull=True) | Q(left_on__gte=F("started_on")),
+                name="learner_leaves_after_starting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+    @property
+    def pseudonym(self) -> str:
+        """What a coach sees before accepting a case, and what logs may hold."""
+        return f"Learner {str(self.pk)[:4].upper()}"
+
+
+class Identifier(models.Model):
+    """One way a system names a learner, for as long as it was valid."""
+
+    class Kind(models.TextChoices):
+        MBOX = "mbox", "E-mail address"
+        MBOX_SHA1SUM = "mbox_sha1sum", "Hashed e-mail address"
+        ACCOUNT = "account", "Account"
+        OPENID = "openid", "OpenID"
+
+    learner = models.ForeignKey(Learner, on_delete=models.CASCADE, related_name="identifiers")
+    kind = models.CharField(max_length=16, choices=Kind)
+    # learners.identity.identifier_hash of the canonical form; an address and its SHA-1 share one hash.
+    hash = models.BinaryField(max_length=16)
+    value = EncryptedTextField()
+    valid_from = models.DateField(null=True, blank=True)
+    valid_to = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("learner", "pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("hash",), condition=Q(valid_to__isnull=True), name="an_identifier_names_one_learner_now"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_from__isnull=True) | Q(valid_to__gte=F("valid_from")),
+                name="identifier_ends_after_it_begins",
+            ),
+        ]
+        indexes = [models.Index(fields=("hash",), name="identifier_by_hash")]  # resolving a past identifier
+
+    def __str__(self) -> str:
+        return f"identifier {self.pk}"
+
+
+class Oversight(models.Model):
+    """For these dates, this user manages or coaches this learner."""
+
+    class Kind(models.TextChoices):
+        MANAGER = "manager", "Manager"
+        COACH = "coach", "Coach"
+
+    learner = models.ForeignKey(Learner, on_delete=models.CASCADE, related_name="oversight")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="oversees")
+    kind = models.CharField(max_length=8, choices=Kind)
+    from_date = models.DateField()
+    to_date = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("learner", "kind", "-from_date", "pk")
+        verbose_name_plural = "oversight"
+        constraints = [
+            models.UniqueConstraint(
+                fields=("learner", "kind"), condition=Q(to_date__isnull=True), name="one_open_oversight_of_a_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(to_date__isnull=True) | Q(to_date__gte=F("from_date")), name="oversight_ends_after_it_begins"
+            ),
+        ]
+        indexes = [models.Index(fields=("user", "kind"), name="oversight_by_user")]  # "my people"
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.learner_id}"

@@ -1,0 +1,27 @@
+"""What we know: statements, events, features, risks and labels."""
+
+from signals.models.events import (
+    AssessmentResult,
+    DailyRollup,
+    EnrolmentMark,
+    Event,
+    VerbSynonym,
+)
+from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.statements import Credential, Quarantined, Statement
+
+__all__ = [
+    "AssessmentResult",
+    "Credential",
+    "DailyRollup",
+    "EnrolmentMark",
+    "Event",
+    "FeatureRow",
+    "Label",
+    "ModelVersion",
+    "Quarantined",
+    "Risk",
+    "RiskChange",
+    "Statement",
+    "VerbSynonym",
+]

@@ -1,0 +1,144 @@
+"""What happened, in our own words: events, results, and the daily rollups that serve the present."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Verb(models.IntegerChoices):
+    """The canonical verbs. Numbers are stored in events and never change their meaning."""
+
+    COMPLETED = 1, "completed"
+    ATTEMPTED = 2, "attempted"
+    EXPERIENCED = 3, "experienced"
+    INTERACTED = 4, "interacted"
+    REGISTERED = 5, "registered"
+    UNREGISTERED = 6, "unregistered"
+    EARNED = 7, "earned"
+    PASSED = 8, "passed"
+    FAILED = 9, "failed"
+    SCORED = 10, "scored"
+    ANSWERED = 11, "answered"
+    PROGRESSED = 12, "progressed"
+    LAUNCHED = 13, "launched"
+    TERMINATED = 14, "terminated"
+    RATED = 15, "rated"
+    COMMENTED = 16, "commented"
+    EXITED = 17, "exited"
+    OTHER = 0, "other"
+
+
+class VerbSynonym(models.Model):
+    """An IRI that some system uses, and the canonical verb it means here."""
+
+    iri = models.URLField(max_length=500, unique=True)
+    verb = models.SmallIntegerField(choices=Verb)
+
+    class Meta:
+        ordering = ("verb", "iri", "pk")
+        constraints = [
+            models.CheckConstraint(condition=Q(verb__in=list(Verb.values)), name="a_synonym_means_a_canonical_verb")
+        ]
+
+    def __str__(self) -> str:
+        return self.iri
+
+
+class Event(models.Model):
+    """One thing a known learner did in a known course. Rides on its statement: made in the same transaction.
+
+    Range-partitioned by month of occurred_at (migration 0002); partitions are made ahead by signals.partitions.
+    """
+
+    pk = models.CompositePrimaryKey("occurred_at", "statement_id")
+    statement_id = models.UUIDField()
+    learner_id = models.UUIDField()
+    enrolment_id = models.BigIntegerField(null=True, blank=True)  # null: a known person outside any known course
+    occurred_at = models.DateTimeField()
+    known_seq = models.BigIntegerField()  # order of knowing within the enrolment, taken under its lock
+    verb = models.SmallIntegerField(choices=Verb)
+    activity = models.BigIntegerField()  # keyed 64-bit hash of the object's IRI
+    activity_type = models.BigIntegerField(null=True, blank=True)  # keyed 64-bit hash of the type's IRI
+    amount = models.IntegerField(default=1)  # how often, where a source sends counts (clicks)
+    scaled = models.FloatField(null=True, blank=True)  # score, 0 to 1
+    success = models.BooleanField(null=True, blank=True)
+    duration_s = models.IntegerField(null=True, blank=True)
+    progress = models.FloatField(null=True, blank=True)  # share done, 0 to 1
+    voided_seq = models.BigIntegerField(null=True, blank=True)  # known_seq at which it was voided
+
+    class Meta:
+        managed = False
+        db_table = "signals_event"
+        ordering = ("occurred_at", "statement_id")
+
+
+class AssessmentResult(models.Model):
+    """One answer or score on something that can be got right."""
+
+    statement_id = models.UUIDField(primary_key=True)
+    learner_id = models.UUIDField()
+    enrolment_id = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+    known_seq = models.BigIntegerField()
+    activity = models.BigIntegerField()
+    scaled = models.FloatField(null=True, blank=True)
+    success = models.BooleanField(null=True, blank=True)
+    is_item = models.BooleanField(default=False)  # one question, not a whole assessment
+    voided_seq = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("occurred_at", "statement_id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scaled__isnull=True) | (Q(scaled__gte=-1) & Q(scaled__lte=1)),
+                name="a_scaled_score_lies_within_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(scaled__isnull=False) | Q(success__isnull=False), name="a_result_says_something"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=("enrolment_id", "-occurred_at"), name="result_by_enrolment")  # the last five scores
+        ]
+
+
+class EnrolmentMark(models.Model):
+    """Per enrolment: how much is known, and which days' rollups are stale. Its row lock orders all knowing."""
+
+    enrolment = models.OneToOneField(
+        "learners.Enrolment", primary_key=True, on_delete=models.CASCADE, related_name="mark"
+    )
+    known_seq = models.BigIntegerField(default=0)
+    dirty_days = ArrayField(models.DateField(), default=list)
+    dirty_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        indexes = [
+            # Stage 3 claims the longest waiting first.
+            models.Index(fields=("dirty_since",), condition=Q(dirty_since__isnull=False), name="mark_not_yet_done")
+        ]
+
+
+class DailyRollup(models.Model):
+    """One enrolment's UTC day, recomputed exactly from its events whenever the day is dirty."""
+
+    pk = models.CompositePrimaryKey("enrolment_id", "day")
+    enrolment = models.ForeignKey(
+        "learners.Enrolment", on_delete=models.CASCADE, related_name="rollups", db_index=False
+    )
+    day = models.DateField()
+    events = models.IntegerField()
+    amount = models.IntegerField()  # clicks
+    activities = models.IntegerField()  # distinct
+    learning_sessions = models.IntegerField()
+    seconds = models.IntegerField()  # dwell: reported durations, else time between events of a learning session
+    results = models.IntegerField()
+    failures = models.IntegerField()
+    score_sum = models.FloatField()
+    score_count = models.IntegerField()
+    completions = models.IntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("enrolment", "day")

@@ -1,0 +1,108 @@
+"""What follows from what happened: features, risk with its reasons, labels, and the models behind them."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class ModelVersion(models.Model):
+    """One way of turning features into a risk, with its parameters."""
+
+    name = models.CharField(max_length=64, unique=True)  # "composite-1"
+    kind = models.CharField(max_length=32)
+    parameters = models.JSONField(default=dict)
+    is_live = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-created_at", "-pk")
+        constraints = [
+            models.UniqueConstraint(fields=("is_live",), condition=Q(is_live=True), name="one_model_is_live")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FeatureRow(models.Model):
+    """The current features of an enrolment, and how much was known when they were computed."""
+
+    enrolment = models.OneToOneField(
+        "learners.Enrolment", primary_key=True, on_delete=models.CASCADE, related_name="features"
+    )
+    feature_set = models.CharField(max_length=32)
+    values = models.JSONField()
+    as_of = models.DateTimeField()
+    known_seq = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("pk",)
+
+
+class Risk(models.Model):
+    """The current risk of an enrolment: a value with reasons, or an honest "not sure"."""
+
+    enrolment = models.OneToOneField(
+        "learners.Enrolment", primary_key=True, on_delete=models.CASCADE, related_name="risk"
+    )
+    value = models.FloatField(null=True, blank=True)  # null: abstained, coverage too low
+    coverage = models.FloatField()
+    known_signals = models.SmallIntegerField()
+    reasons = models.JSONField(default=list)  # see signals.risk.reasons
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    as_of = models.DateTimeField()
+    known_seq = models.BigIntegerField()
+    # When time alone next changes it enough to matter; null when only events can.
+    review_at = models.DateTimeField(null=True, blank=True)
+    # Set whenever it is computed, cleared when the decision stage has read it: "not yet decided upon".
+    unread_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(value__isnull=True) | (Q(value__gte=0) & Q(value__lte=1)), name="a_risk_is_a_share"
+            ),
+            models.CheckConstraint(condition=Q(coverage__gte=0) & Q(coverage__lte=1), name="coverage_is_a_share"),
+        ]
+        indexes = [
+            models.Index(fields=("review_at",), condition=Q(review_at__isnull=False), name="risk_to_review"),
+            models.Index(fields=("unread_since",), condition=Q(unread_since__isnull=False), name="risk_unread"),
+        ]
+
+
+class RiskChange(models.Model):
+    """A risk moved by at least 0.05, or became known or unknown."""
+
+    enrolment = models.ForeignKey("learners.Enrolment", on_delete=models.CASCADE, related_name="risk_changes")
+    before = models.FloatField(null=True, blank=True)
+    after = models.FloatField(null=True, blank=True)
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("enrolment", "-at", "-pk")
+        # Labels of the untreated look for the changes whose horizon has just passed.
+        indexes = [models.Index(fields=("at",), name="risk_change_by_time")]
+
+
+class Label(models.Model):
+    """What turned out to be true of an enrolment as of a date, by one versioned definition."""
+
+    enrolment = models.ForeignKey("learners.Enrolment", on_delete=models.CASCADE, related_name="labels")
+    as_of = models.DateTimeField()
+    definition = models.CharField(max_length=64)  # name and version: "recovered_14d@1"
+    value = models.BooleanField(null=True, blank=True)  # null: censored
+    horizon_days = models.PositiveIntegerField()
+    treated = models.BooleanField()
+    propensity = models.FloatField(null=True, blank=True)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("enrolment", "as_of", "definition", "pk")
+        constraints = [
+            models.UniqueConstraint(fields=("enrolment", "as_of", "definition"), name="one_label_per_date_and_definition"),
+            models.CheckConstraint(
+                condition=Q(propensity__isnull=True) | (Q(propensity__gt=0) & Q(propensity__lte=1)),
+                name="a_propensity_is_a_positive_share",
+            ),
+        ]
