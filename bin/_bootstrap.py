@@ -42,9 +42,7 @@ def find_newer_python():
         other = shutil.which("python3.%d" % minor)
         if other:
             os.execv(other, [other] + sys.argv)
-    stop(
-        "Rekindle needs Python %d.%d or newer; this is %s." % (MINIMUM + (sys.version.split()[0],))
-    )
+    stop("Rekindle needs Python %d.%d or newer; this is %s." % (MINIMUM + (sys.version.split()[0],)))
 
 
 def digest(lock):
@@ -77,7 +75,8 @@ def make_venv():
     except ImportError:
         version = "%d.%d" % sys.version_info[:2]
         stop(
-            "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python%s-venv)." % version
+            "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python%s-venv)."
+            % version
         )
     stamp = read_stamp()
     is_other = stamp and (stamp.get("python") != sys.version or stamp.get("path") != VENV)
@@ -87,7 +86,8 @@ def make_venv():
         free = shutil.disk_usage(CHECKOUT).free // 1_000_000
         if free < NEEDED_MEGABYTES:
             stop(
-                "Rekindle needs about %d MB of free disk space at %s; there are %d MB." % (NEEDED_MEGABYTES, CHECKOUT, free)
+                "Rekindle needs about %d MB of free disk space at %s; there are %d MB."
+                % (NEEDED_MEGABYTES, CHECKOUT, free)
             )
         run_quietly([sys.executable, "-m", "venv", "--without-pip", VENV], "make the virtual environment")
     if subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) != 0:
@@ -95,7 +95,9 @@ def make_venv():
 
 
 def run_quietly(command, purpose):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, check=False
+    )
     if done.returncode != 0:
         explain(done.stdout, purpose)
 
@@ -104,8 +106,11 @@ def explain(output, purpose):
     """Ends with one sentence where the cause is a usual one, else with the tool's own words."""
     if "No space left on device" in output or "Errno 28" in output:
         stop("The disk is full: free about %d MB at %s and start again." % (NEEDED_MEGABYTES, CHECKOUT))
-    if re.search(r"NewConnectionError|NameResolutionError|Temporary failure in name|Network is unreachable"
-                 r"|Connection refused|ReadTimeout|ConnectTimeout|ProxyError", output):
+    if re.search(
+        r"NewConnectionError|NameResolutionError|Temporary failure in name|Network is unreachable"
+        r"|Connection refused|ReadTimeout|ConnectTimeout|ProxyError",
+        output,
+    ):
         stop("The Python packages could not be fetched: is there a network, and may pip use it?")
     if "Permission denied" in output:
         stop("%s cannot be written by this user: run the command as its owner." % CHECKOUT)
@@ -117,11 +122,21 @@ def install(lock):
     with open(os.path.join(CHECKOUT, lock)) as file:
         total = len(re.findall(r"^[\w.-]+==", file.read(), re.MULTILINE))
     say("Setting up %d Python packages in .venv (the first time takes about a minute) ..." % total)
-    command = [PYTHON, "-m", "pip", "install", "--require-hashes", "--disable-pip-version-check", "--no-input"]
+    command = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     command += ["--progress-bar", "off", "-r", os.path.join(CHECKOUT, lock)]
     shows = sys.stderr.isatty()
     lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True) as pip:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+    ) as pip:
         seen = 0
         for line in pip.stdout:
             lines.append(line)
@@ -142,7 +157,9 @@ def install(lock):
     stamp = read_stamp()
     stamp.update({"python": sys.version, "path": VENV, lock: digest(lock)})
     if lock == DEVELOPMENT:
-        stamp[RUNTIME] = digest(RUNTIME)  # the development lock holds every runtime package in the same version
+        stamp[RUNTIME] = digest(
+            RUNTIME
+        )  # the development lock holds every runtime package in the same version
     partial = STAMP + ".partial"
     with open(partial, "w") as file:
         json.dump(stamp, file)

@@ -100,7 +100,7 @@ class Places:
 
     @cached_property
     def outside(self) -> Path:
-        """Where things go that the servers' user could not reach inside the checkout (/root/rekindle, say)."""
+        """Where things go that the servers' user cannot reach inside the checkout (/root/x, say)."""
         return FALLBACK_BELOW / f"rekindle-{self.digest}"
 
     @cached_property

@@ -29,7 +29,7 @@ SETTINGS = {
     "max_wal_senders": "0",
     "random_page_cost": "1.1",
     "jit": "off",  # compiling costs more than our short queries
-    "max_parallel_workers_per_gather": "0",  # two cores already have web and worker; small /dev/shm in containers
+    "max_parallel_workers_per_gather": "0",  # web and worker fill two cores; small /dev/shm
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
@@ -114,7 +114,7 @@ class Postgres:
     def _stop_stranded(self) -> None:
         """Leaves no earlier server on our data directory, and no pid file that blocks a new one.
 
-        PostgreSQL removes a stale pid file itself, except when the id now belongs to another of our processes.
+        PostgreSQL removes a stale pid file itself, unless the id now belongs to another of our processes.
         """
         pid_file = self.data / "postmaster.pid"
         try:

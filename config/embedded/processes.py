@@ -1,4 +1,4 @@
-"""Starting child processes that do not outlive us, and telling our processes from strangers with the same id."""
+"""Child processes that do not outlive us, and telling ours from strangers with the same id."""
 
 import contextlib
 import ctypes

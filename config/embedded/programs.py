@@ -11,8 +11,8 @@ from config.embedded.places import Places, can_reach, make_own
 def find_programs(places: Places) -> tuple[Path, Path]:
     """The directory of PostgreSQL's programs and the path of valkey-server.
 
-    They lie in the virtual environment; where the servers' user cannot get there (a checkout below /root), copies
-    are made where it can. They keep their relative places, for PostgreSQL finds its libraries by them.
+    They lie in the virtual environment; where the servers' user cannot get there (a checkout below /root),
+    copies are made where it can. They keep their relative places, for PostgreSQL finds its libraries by them.
     """
     postgres_bin, valkey_binary = postgres.programs_directory(), valkey.program()
     if can_reach(postgres_bin, places.account) and can_reach(valkey_binary.parent, places.account):

@@ -1,0 +1,77 @@
+"""`/healthz`: this process lives. `/readyz`: it can work, and how far each stage of the path is behind."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
+
+# When the oldest row was left that the stage has still to take up; None when there is none.
+Probe = Callable[[datetime], datetime | None]
+STAGES: dict[str, Probe] = {}
+
+
+def stage(name: str) -> Callable[[Probe], Probe]:
+    """Registers a probe under its stage's name; reported in this file's order: the path's."""
+
+    def register(probe: Probe) -> Probe:
+        STAGES[name] = probe
+        return probe
+
+    return register
+
+
+@login_not_required  # asked by machines that cannot sign in; tells nothing about anybody
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """Says "ok", whatever the state of the database: restarting us would not mend that."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required  # as above: counts seconds, names nobody
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 with the age of each stage's oldest waiting row, or 503 with what does not answer."""
+    answer: dict[str, object] = {"database": _database(), "redis": _redis()}
+    is_ready = all(state == "ok" for state in answer.values())
+    if is_ready:
+        answer["oldest_waiting_seconds"] = waiting(now=timezone.now())
+    return JsonResponse({"ready": is_ready, **answer}, status=200 if is_ready else 503)
+
+
+def waiting(*, now: datetime) -> dict[str, float | None]:
+    """Per stage, how many seconds its oldest unprocessed row has waited; None where nothing waits."""
+    oldest = {name: probe(now) for name, probe in STAGES.items()}
+    return {
+        name: None if since is None else max((now - since).total_seconds(), 0.0)
+        for name, since in oldest.items()
+    }
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        with contextlib.suppress(DatabaseError):
+            connection.close()
+        return "does not answer"
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        cache.get("readyz")
+    except (RedisError, OSError):
+        return "does not answer"
+    return "ok"

@@ -1,0 +1,104 @@
+"""Signing in is required everywhere, except where this file says why not."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
+
+
+class Open(NamedTuple):
+    """Why a view needs no sign-in, and what a stranger's GET is answered with."""
+
+    reason: str
+    statuses: tuple[int, ...] = (200,)
+
+
+OPEN: dict[str, Open] = {
+    "healthz": Open("asked by machines that watch the process; names nobody"),
+    "readyz": Open("asked by machines that route traffic; counts seconds, names nobody", (200, 503)),
+}
+# Django's admin signs people in by itself.
+OPEN["admin/login/"] = Open("the admin's own sign-in form", (200, 302))
+
+SAMPLES = {
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "int": "1",
+    "str": "x",
+    "slug": "x",
+    "path": "x",
+}
+
+
+class Address(NamedTuple):
+    route: str  # as written in the URLconf
+    example: str | None  # a path that leads there; None where the URLconf uses a regular expression
+    callback: Any
+
+
+def walk(patterns: list[Any], prefix: str = "", is_plain: bool = True) -> Iterator[Address]:
+    for entry in patterns:
+        route = prefix + str(entry.pattern)
+        plain = is_plain and isinstance(entry.pattern, RoutePattern)
+        if isinstance(entry, URLResolver):
+            yield from walk(entry.url_patterns, route, plain)
+        elif isinstance(entry, URLPattern):
+            yield Address(route, "/" + fill(route) if plain else None, entry.callback)
+
+
+def fill(route: str) -> str:
+    """The route with a sample in the place of each parameter."""
+
+    def sample(match: re.Match[str]) -> str:
+        converter = match.group(1)
+        return SAMPLES.get(converter[:-1] if converter else "str", "x")
+
+    return re.sub(r"<(\w+:)?\w+>", sample, route)
+
+
+ADDRESSES = list(walk(get_resolver().url_patterns))
+GUARDED = [address for address in ADDRESSES if address.route not in OPEN]
+
+
+@pytest.mark.parametrize("address", GUARDED, ids=lambda address: address.route)
+def test_it_requires_signing_in(address: Address) -> None:
+    is_required = getattr(address.callback, "login_required", True)
+
+    assert is_required, f"{address.route} is open to strangers: add it to OPEN with the reason, or close it"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "address", [address for address in GUARDED if address.example], ids=lambda address: address.route
+)
+def test_it_shows_a_stranger_nothing(address: Address, client: Client) -> None:
+    assert address.example is not None
+
+    answer: Any = client.get(address.example)
+
+    assert answer.status_code in (302, 401, 403), f"{address.example} answered {answer.status_code}"
+    if answer.status_code == 302:
+        assert is_sign_in(answer), f"{address.example} leads a stranger to {answer.headers['Location']}"
+
+
+def is_sign_in(answer: HttpResponse) -> bool:
+    location = answer.headers["Location"].split("?")[0]
+    return location.startswith(("/sign-in", "/login", "/accounts/login", "/admin/login"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", OPEN)
+def test_it_keeps_no_stale_exception(route: str, client: Client) -> None:
+    found = [address for address in ADDRESSES if address.route == route]
+
+    assert found, f"{route} is no address any more: remove it from OPEN"
+    assert all(not getattr(one.callback, "login_required", True) for one in found), (
+        f"{route} needs no exception"
+    )
+    for one in found:
+        if one.example is not None:
+            assert client.get(one.example).status_code in OPEN[route].statuses
