@@ -55,6 +55,7 @@ class Event(models.Model):
     learner_id = models.UUIDField()
     enrolment_id = models.BigIntegerField(null=True, blank=True)  # null: a known person outside any known course
     occurred_at = models.DateTimeField()
+    known_at = models.DateTimeField()  # when it was stored; as of its own time from a backfilling credential
     known_seq = models.BigIntegerField()  # order of knowing within the enrolment, taken under its lock
     verb = models.SmallIntegerField(choices=Verb)
     activity = models.BigIntegerField()  # keyed 64-bit hash of the object's IRI

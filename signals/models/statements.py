@@ -27,6 +27,8 @@ class Credential(models.Model):
     secret_hash = models.BinaryField(max_length=32, editable=False)
     permissions = ArrayField(models.CharField(max_length=16, choices=Permission))
     is_active = models.BooleanField(default=True)
+    # A timestamp before this day is a clock gone wrong; empty: only the record store's own earliest day counts.
+    first_day = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -47,12 +49,15 @@ class Statement(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     stored = models.DateTimeField()
-    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, db_index=False, related_name="+")
+    # No constraint in the database: it would lock the credential's one row once for every statement that arrives.
+    credential = models.ForeignKey(
+        Credential, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+    )
     verb = models.BigIntegerField()  # keyed 64-bit hash of the verb's IRI
     actor = models.BinaryField(max_length=16)  # keyed hash of the actor's canonical identifier
-    # Keyed 64-bit hashes of everything the standard filters by besides time: see signals/xapi/filters.py.
+    # Keyed 64-bit hashes of everything the standard filters by besides time: see signals/xapi/keys.py.
     search_keys = ArrayField(models.BigIntegerField())
-    digest = models.BinaryField(max_length=16)  # keyed hash of the normal form: is a duplicate the same?
+    digest = models.BinaryField(max_length=16)  # keyed hash of the bytes sent: the quick answer to "the same again?"
     body = models.BinaryField()
     voids = models.UUIDField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
