@@ -1,0 +1,10 @@
+"""The ways to reach a learner."""
+
+from interventions.channels.base import Channel, ChannelError
+from interventions.channels.card import Card
+from interventions.channels.email import Email
+from interventions.models import Delivery
+
+CHANNELS: dict[str, Channel] = {Delivery.Channel.CARD: Card(), Delivery.Channel.EMAIL: Email()}
+
+__all__ = ["CHANNELS", "Channel", "ChannelError"]

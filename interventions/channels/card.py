@@ -1,0 +1,11 @@
+"""The card on the learner's own page: being sent is being there."""
+
+from interventions.channels.base import Channel
+from interventions.models import Delivery
+
+
+class Card(Channel):
+    repeatable = True
+
+    def send(self, delivery: Delivery) -> str:
+        return "shown on the learner's page"

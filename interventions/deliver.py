@@ -1,0 +1,169 @@
+"""Stage 7: sends what is due, after asking once more whether it should be sent at all.
+
+A claim is the point of no return: it locks the learner's consent row, checks everything again and moves the
+delivery from queued to sending, in one transaction. Only then does anything leave the house.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from consent import audit, gate
+from consent.actors import SYSTEM, Party
+from consent.scopes import Scope
+from interventions import limits, route, timing, triggers
+from interventions.channels import CHANNELS, ChannelError
+from interventions.decide import window_hours
+from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Suppression, Watch
+from interventions.policy import store
+from interventions.policy.document import Document
+from interventions.situation import snapshots
+from learners import zones
+
+MAX_TRIES = 6
+IN_DOUBT_AFTER = timedelta(minutes=15)
+State = Delivery.State
+
+
+def deliver(*, now: datetime, limit: int = 200) -> int:
+    """Sends up to ``limit`` due alerts; returns how many it looked at. Call again while it is not 0."""
+    _resolve_doubtful(now, limit)
+    looked_at = 0
+    for decision_id in (
+        Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
+        .order_by("due_at", "pk")
+        .values_list("decision_id", flat=True)[:limit]
+    ):
+        claimed = _claim(decision_id, now)
+        looked_at += 1
+        for delivery in claimed:
+            _send(delivery, now)
+    return looked_at
+
+
+def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
+    """All due messages of one alert, moved to sending; none where it should no longer go out."""
+    policy = store.document(store.live())
+    with transaction.atomic():
+        due = list(
+            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(decision_id=decision_id, state=State.QUEUED, due_at__lte=now)
+            .select_related("learner", "decision__enrolment__course", "decision__episode")
+            .order_by("channel")
+        )
+        if not due:
+            return []
+        decision, learner = due[0].decision, due[0].learner
+        if not gate.lock_and_allows(learner.pk, Scope.NUDGE):
+            route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.CONSENT, now=now)
+            return []
+        reason = _second_thoughts(decision, policy, now)
+        if reason is not None:
+            route.call_off(decision_ids=[decision.pk], reason=reason, now=now)
+            return []
+        zone = zones.zone_of(learner)
+        if timing.is_quiet(now, zone, policy.limits):
+            opens_at = timing.next_open(now, zone, policy.limits)
+            Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(due_at=opens_at)
+            return []
+        if not limits.commit(decision=decision, kind=AlertSlot.Kind.LEARNER, now=now):
+            route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.CAP, now=now)
+            return []
+        claimed = []
+        for delivery in due:
+            delivery.tries += 1
+            moved = Delivery.objects.filter(pk=delivery.pk, state=State.QUEUED).update(
+                state=State.SENDING, claimed_at=now, tries=delivery.tries
+            )
+            if moved:
+                claimed.append(delivery)
+        return claimed
+
+
+def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str | None:
+    """Why this should not go out after all; None where it still makes sense."""
+    snapshot = snapshots([decision.enrolment_id], policy=policy, policy_version=0, now=now)[decision.enrolment_id]
+    if not snapshot.active:
+        return Suppression.Reason.COURSE_ENDED
+    if Scope.PROFILE not in snapshot.scopes or Scope.RECORD not in snapshot.scopes:
+        return Suppression.Reason.CONSENT
+    episode = decision.episode
+    if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, policy):
+        return Suppression.Reason.RECOVERED
+    return None
+
+
+def _send(delivery: Delivery, now: datetime) -> None:
+    try:
+        answer = CHANNELS[delivery.channel].send(delivery)
+    except ChannelError as fault:
+        _not_sent(delivery, fault, now)
+        return
+    with transaction.atomic():
+        moved = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING).update(
+            state=State.SENT, sent_at=now, provider_answer=answer[:300]
+        )
+        if moved:
+            _reached(delivery, now)
+
+
+def _reached(delivery: Delivery, now: datetime) -> None:
+    """The first channel that gets through starts the attempt's window."""
+    decision = delivery.decision
+    policy = store.document(store.live())
+    episode = Episode.objects.get(pk=decision.episode_id)
+    ends_at = now + timedelta(hours=window_hours(episode.ladder, policy))
+    _, created = Attempt.objects.get_or_create(
+        decision=decision, defaults={"episode": episode, "reached_at": now, "window_ends_at": ends_at}
+    )
+    if created:
+        Watch.objects.update_or_create(enrolment_id=decision.enrolment_id, defaults={"review_at": ends_at})
+        audit.record(
+            actor=SYSTEM,
+            action="alert.sent",
+            target=Party("learner", delivery.learner_id),
+            now=now,
+            detail={"decision": str(decision.pk), "channel": delivery.channel},
+        )
+
+
+def _not_sent(delivery: Delivery, fault: ChannelError, now: datetime) -> None:
+    """Tries again later with growing pauses, or gives up; an alert no channel delivered lapses."""
+    again = not fault.permanent and delivery.tries < MAX_TRIES
+    with transaction.atomic():
+        # The pause doubles; its jitter is a hash of the delivery, so a replay waits as long.
+        pause = timedelta(minutes=2**delivery.tries, seconds=delivery.pk.int % 60)
+        Delivery.objects.filter(pk=delivery.pk, state=State.SENDING).update(
+            state=State.QUEUED if again else State.FAILED,
+            due_at=now + pause if again else delivery.due_at,
+            provider_answer=str(fault)[:300],
+        )
+        if not again:
+            _lapse_if_nobody_reached([delivery.decision_id], now)
+
+
+def _resolve_doubtful(now: datetime, limit: int) -> None:
+    """Settles sends whose worker died in between: repeated where harmless, else given up rather than doubled."""
+    with transaction.atomic():
+        doubtful = list(
+            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(state=State.SENDING, claimed_at__lte=now - IN_DOUBT_AFTER)
+            .order_by("claimed_at", "pk")[:limit]
+        )
+        repeat = [delivery.pk for delivery in doubtful if CHANNELS[delivery.channel].repeatable]
+        give_up = [delivery.pk for delivery in doubtful if not CHANNELS[delivery.channel].repeatable]
+        Delivery.objects.filter(pk__in=repeat).update(state=State.QUEUED)
+        Delivery.objects.filter(pk__in=give_up).update(
+            state=State.FAILED, provider_answer="interrupted; not repeated, so that nobody hears it twice"
+        )
+        _lapse_if_nobody_reached([d.decision_id for d in doubtful if d.pk in give_up], now)
+
+
+def _lapse_if_nobody_reached(decision_ids: list[UUID], now: datetime) -> None:
+    alive = set(
+        Delivery.objects.filter(
+            decision_id__in=decision_ids, state__in=(State.QUEUED, State.SENDING, State.SENT)
+        ).values_list("decision_id", flat=True)
+    )
+    route.suppress({pk: Suppression.Reason.FAILED for pk in decision_ids if pk not in alive}, now=now)

@@ -1,0 +1,197 @@
+"""Stage 6: from a decision to act to deliveries that are due, or to the one reason why nothing goes out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from consent import gate
+from consent.scopes import Scope
+from interventions import limits, timing, wording
+from interventions.models import (
+    AlertSlot,
+    Approval,
+    Decision,
+    Delivery,
+    Episode,
+    Escalation,
+    ManagerAsk,
+    Suppression,
+    Watch,
+)
+from interventions.policy import store
+from interventions.policy.document import Document
+from interventions.wake import work_left
+from learners import access, zones
+from learners.models import Enrolment, Learner, User
+
+Reason = Suppression.Reason
+REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
+
+
+def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> None:
+    """Queues what these learner-directed decisions say, or records why not. Inside a transaction."""
+    learners = _learners(decisions)
+    recipients = {decision.pk: learners[decision.enrolment_id] for decision in decisions}
+    willing = gate.filter_allowed({learner.pk for learner in recipients.values()}, Scope.NUDGE)
+    with_account = set(
+        User.objects.filter(learner__in=recipients.values(), is_active=True).values_list("learner_id", flat=True)
+    )
+    zone = zones.zones_of([learner.pk for learner in recipients.values()])
+    refused: dict[UUID, str] = {}
+    wanted: dict[UUID, tuple[UUID, datetime]] = {}
+    for decision in decisions:
+        learner = recipients[decision.pk]
+        if learner.pk not in willing:
+            refused[decision.pk] = Reason.CONSENT
+        elif not learner.email and learner.pk not in with_account:
+            refused[decision.pk] = Reason.NO_CHANNEL
+        else:
+            wanted[decision.pk] = (learner.pk, timing.due_at(now, zone[learner.pk], policy))
+    placed = limits.reserve(kind=AlertSlot.Kind.LEARNER, wanted=wanted)
+    refused |= {pk: Reason.CAP for pk in wanted if pk not in placed}
+    deliveries = []
+    for decision in decisions:
+        if decision.pk not in placed:
+            continue
+        learner, (_, due_at) = recipients[decision.pk], wanted[decision.pk]
+        subject, body = wording.words(decision, learner)
+        channels = [Delivery.Channel.CARD] if learner.pk in with_account else []
+        if learner.email:
+            channels.append(Delivery.Channel.EMAIL)
+        deliveries += [
+            Delivery(
+                decision=decision,
+                learner=learner,
+                channel=channel,
+                subject=subject,
+                body=body,
+                due_at=due_at,
+                expires_at=due_at + timedelta(hours=policy.limits.hold_hours),
+            )
+            for channel in channels
+        ]
+    Delivery.objects.bulk_create(deliveries)
+    suppress(refused, now=now)
+    if deliveries:
+        transaction.on_commit(lambda: work_left.send(sender=None, stage="deliver"))
+
+
+def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
+    """Asks the manager, within their budget and at most once a week about this learner; None where that fails."""
+    learner = _learners([decision])[decision.enrolment_id]
+    manager = access.manager_of([learner.pk], on=now.date()).get(learner.pk)
+    if not gate.allows(learner.pk, Scope.MANAGER):
+        suppress({decision.pk: Reason.CONSENT}, now=now)
+    elif manager is None:
+        suppress({decision.pk: Reason.NO_MANAGER}, now=now)
+    else:
+        User.objects.select_for_update(no_key=True).get(pk=manager.pk)  # places are handed out one at a time
+        taken = set(ManagerAsk.objects.filter(manager=manager, place__isnull=False).values_list("place", flat=True))
+        place = next((place for place in (1, 2, 3) if place not in taken), None)
+        if place is None:
+            suppress({decision.pk: Reason.MANAGER_BUDGET}, now=now)
+        elif not limits.reserve(kind=AlertSlot.Kind.ABOUT, wanted={decision.pk: (learner.pk, now)}):
+            suppress({decision.pk: Reason.ABOUT_CAP}, now=now)
+        else:
+            limits.commit(decision=decision, kind=AlertSlot.Kind.ABOUT, now=now)
+            return ManagerAsk.objects.create(
+                decision=decision, enrolment_id=decision.enrolment_id, manager=manager, place=place, asked_at=now
+            )
+    return None
+
+
+def suppress(reasons: Mapping[UUID, str], *, now: datetime) -> None:
+    """Records why these acting decisions reach nobody, and lets their step be decided anew."""
+    if not reasons:
+        return
+    Suppression.objects.bulk_create(
+        [Suppression(decision_id=pk, reason=reason, at=now) for pk, reason in reasons.items()], ignore_conflicts=True
+    )
+    Decision.objects.filter(pk__in=list(reasons), lapsed_at__isnull=True).update(lapsed_at=now)
+    look_again(
+        Decision.objects.filter(pk__in=list(reasons)).values_list("enrolment_id", flat=True), at=now
+    )
+
+
+def look_again(enrolment_ids: Iterable[int], *, at: datetime) -> None:
+    """Has these enrolments evaluated at that moment."""
+    ids = list(enrolment_ids)
+    Watch.objects.bulk_create(
+        [Watch(enrolment_id=pk, review_at=at) for pk in dict.fromkeys(ids)],
+        update_conflicts=True,
+        unique_fields=["enrolment"],
+        update_fields=["review_at"],
+    )
+    transaction.on_commit(lambda: work_left.send(sender=None, stage="evaluate"))
+
+
+def call_off(*, decision_ids: Sequence[UUID], reason: str, now: datetime) -> int:
+    """Cancels what has not gone out; decisions that thereby reach nobody lapse for this reason. Returns how many."""
+    Delivery.objects.filter(decision_id__in=decision_ids, state=Delivery.State.QUEUED).update(
+        state=Delivery.State.CANCELLED
+    )
+    Approval.objects.filter(pk__in=decision_ids, state=Approval.State.WAITING).update(
+        state=Approval.State.LAPSED, answered_at=now
+    )
+    reached = set(
+        Delivery.objects.filter(decision_id__in=decision_ids, state__in=REACHED).values_list("decision_id", flat=True)
+    ) | set(ManagerAsk.objects.filter(decision_id__in=decision_ids).values_list("decision_id", flat=True))
+    unreached = [pk for pk in decision_ids if pk not in reached]
+    limits.release(decision_ids=unreached)
+    still = list(Decision.objects.filter(pk__in=unreached, lapsed_at__isnull=True).values_list("pk", flat=True))
+    suppress({pk: reason for pk in still}, now=now)
+    return len(still)
+
+
+def end_episodes(*, episode_ids: Sequence[UUID], end: str, now: datetime) -> None:
+    """Closes episodes and calls off whatever of them has not gone out."""
+    reason = {
+        "recovered": Reason.RECOVERED,
+        "settled": Reason.DECLINED,
+        "course_ended": Reason.COURSE_ENDED,
+        "consent": Reason.CONSENT,
+        "expired": Reason.EXPIRED,
+    }[end]
+    Episode.objects.filter(pk__in=episode_ids, closed_at__isnull=True).update(closed_at=now, end=end)
+    standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(action="monitor")
+    # A coach's escalation has reached its person: it stays as it is, whatever ended the episode.
+    taken = Escalation.objects.filter(decision__in=standing, decision__action="coach").values("decision_id")
+    call_off(
+        decision_ids=list(standing.exclude(pk__in=taken).values_list("pk", flat=True)), reason=reason, now=now
+    )
+    ManagerAsk.objects.filter(decision__episode_id__in=episode_ids, place__isnull=False).update(
+        state=ManagerAsk.State.WITHDRAWN, place=None, answered_at=now
+    )
+
+
+def settle(*, now: datetime, limit: int = 500) -> int:
+    """Lets approvals lapse that nobody gave in time, and sends expire that were held too long."""
+    policy = store.document(store.live())
+    with transaction.atomic():
+        waiting = (
+            Approval.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(
+                state=Approval.State.WAITING, asked_at__lte=now - timedelta(hours=policy.limits.approval_hours)
+            )
+            .order_by("asked_at", "pk")
+        )
+        unanswered = list(waiting.values_list("pk", flat=True)[:limit])
+        if unanswered:
+            call_off(decision_ids=unanswered, reason=Reason.UNANSWERED, now=now)
+        held = (
+            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(state=Delivery.State.QUEUED, expires_at__lte=now)
+            .order_by("expires_at", "pk")
+        )
+        expired = list(dict.fromkeys(held.values_list("decision_id", flat=True)[:limit]))
+        if expired:
+            call_off(decision_ids=expired, reason=Reason.EXPIRED, now=now)
+    return len(unanswered) + len(expired)
+
+
+def _learners(decisions: Sequence[Decision]) -> dict[int, Learner]:
+    """Enrolment → its learner, in one query."""
+    ids = [decision.enrolment_id for decision in decisions]
+    return {row.pk: row.learner for row in Enrolment.objects.filter(pk__in=ids).select_related("learner")}

@@ -1,0 +1,183 @@
+"""Snapshots for a batch of enrolments, in a fixed number of queries whatever the size of the batch."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from typing import Any
+from uuid import UUID
+
+from consent import gate
+from consent.scopes import Scope
+from interventions.models import Attempt, Decision, Episode, HelpRequest, Lesson, LessonVisit, ManagerAsk
+from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
+from interventions.policy.document import Document
+from interventions.snapshot import EpisodeView, Seen, Snapshot
+from learners.models import Enrolment, User
+from signals.models import FeatureRow, Risk
+
+SCOPES = (Scope.RECORD, Scope.PROFILE, Scope.NUDGE, Scope.MANAGER, Scope.COACH)
+MANAGER_HAS_IT = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
+
+
+def snapshots(
+    enrolment_ids: Sequence[int], *, policy: Document, policy_version: int, now: datetime
+) -> dict[int, Snapshot]:
+    """What is known of each enrolment now, as decisions see it."""
+    enrolments = list(
+        Enrolment.objects.filter(pk__in=enrolment_ids).select_related("learner__job_role", "course").order_by("pk")
+    )
+    learner_ids = {enrolment.learner_id for enrolment in enrolments}
+    features = {row.pk: row for row in FeatureRow.objects.filter(pk__in=enrolment_ids)}
+    risks = {row.pk: row for row in Risk.objects.filter(pk__in=enrolment_ids).select_related("model_version")}
+    allowed = {scope: gate.filter_allowed(learner_ids, scope) for scope in SCOPES}
+    with_account = set(
+        User.objects.filter(learner_id__in=learner_ids, is_active=True).values_list("learner_id", flat=True)
+    )
+    episodes = _episodes(enrolment_ids)
+    ends = _last_ends(enrolment_ids)
+    requests = _requests(enrolment_ids)
+    lessons = _lessons(learner_ids)
+    built = {}
+    for enrolment in enrolments:
+        learner = enrolment.learner
+        row, risk = features.get(enrolment.pk), risks.get(enrolment.pk)
+        recovered_at, settled_at = ends.get(enrolment.pk, (None, None))
+        built[enrolment.pk] = Snapshot(
+            now=now,
+            policy_version=policy_version,
+            enrolment_id=enrolment.pk,
+            learner_id=learner.pk,
+            known_seq=row.known_seq if row else 0,
+            active=(
+                enrolment.state == Enrolment.State.ACTIVE
+                and learner.erased_at is None
+                and (learner.left_on is None or learner.left_on > now.date())
+            ),
+            in_pilot=not policy.pilot_courses or enrolment.course.iri in policy.pilot_courses,
+            impact=learner.job_role.impact if learner.job_role else "standard",
+            scopes=tuple(scope.value for scope in SCOPES if learner.pk in allowed[scope]),
+            reachable=learner.pk in with_account or bool(learner.email),
+            seen=_seen(enrolment, row.values if row else {}, now),
+            risk=risk.value if risk else None,
+            coverage=risk.coverage if risk else 0.0,
+            known_signals=risk.known_signals if risk else 0,
+            model=risk.model_version.name if risk else None,
+            risk_as_of=risk.as_of if risk else None,
+            episode=episodes.get(enrolment.pk),
+            recovered_at=recovered_at,
+            settled_at=settled_at,
+            request=requests.get(enrolment.pk),
+            lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
+        )
+    return built
+
+
+def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:
+    started_at = datetime.combine(enrolment.starts_on, time(), UTC)
+    last = values.get("last_active_at")
+    return Seen(
+        started_at=started_at if started_at <= now else None,
+        last_active_at=datetime.fromisoformat(last) if last else None,
+        usual_gap_days=values.get("usual_gap_days"),
+        mastery=values.get("mastery"),
+        fail_rate=values.get("fail_rate"),
+    )
+
+
+def _episodes(enrolment_ids: Sequence[int]) -> dict[int, EpisodeView]:
+    episodes = list(Episode.objects.filter(enrolment_id__in=enrolment_ids, closed_at__isnull=True))
+    ids = [episode.pk for episode in episodes]
+    acting: dict[UUID, list[Decision]] = defaultdict(list)
+    for decision in (
+        Decision.objects.filter(episode_id__in=ids)
+        .exclude(action="monitor")
+        .select_related("suppression", "manager_ask", "escalation")
+        .defer("snapshot", "eligible", "reasons")
+        .order_by("at", "pk")
+    ):
+        acting[decision.episode_id].append(decision)  # type: ignore[index]  (filtered by episode)
+    attempts: dict[UUID, list[Attempt]] = defaultdict(list)
+    for attempt in Attempt.objects.filter(episode_id__in=ids).order_by("reached_at", "pk"):
+        attempts[attempt.episode_id].append(attempt)
+    return {
+        episode.enrolment_id: _view(episode, acting[episode.pk], attempts[episode.pk]) for episode in episodes
+    }
+
+
+def _view(episode: Episode, acting: list[Decision], attempts: list[Attempt]) -> EpisodeView:
+    standing = [decision for decision in acting if decision.lapsed_at is None]
+    lapsed = [decision for decision in acting if decision.lapsed_at is not None and decision.step == episode.step]
+    last = lapsed[-1] if lapsed else None
+    capped = 0
+    for decision in reversed(acting):
+        if decision.lapsed_at is None or _suppression(decision) != "cap":
+            break
+        capped += 1
+    judged = [attempt for attempt in attempts if attempt.verdict == Attempt.Verdict.IMPROVED]
+    pending = [attempt.window_ends_at for attempt in attempts if attempt.verdict == Attempt.Verdict.PENDING]
+    return EpisodeView(
+        id=episode.pk,
+        ladder=episode.ladder,
+        opened_at=episode.opened_at,
+        triggers=tuple(episode.triggers),
+        failed_attempts=episode.failed_attempts,
+        step=episode.step,
+        under_way=any(d.step == episode.step and d.action in LEARNER_DIRECTED for d in standing),
+        window_ends_at=max(pending, default=None),
+        with_person=any(d.action in HUMAN_DIRECTED and _still_with_person(d) for d in standing),
+        manager_asked=any(d.action == "manager" for d in standing),
+        improved_at=judged[-1].judged_at if judged else None,
+        lapsed_reason=_suppression(last) if last else None,
+        lapsed_at=last.lapsed_at if last else None,
+        capped_in_a_row=capped,
+    )
+
+
+def _suppression(decision: Decision) -> str | None:
+    suppression = getattr(decision, "suppression", None)
+    return suppression.reason if suppression else None
+
+
+def _still_with_person(decision: Decision) -> bool:
+    if decision.action == "coach":
+        return True  # until the person ends the episode
+    ask = getattr(decision, "manager_ask", None)
+    return ask is None or ask.state in MANAGER_HAS_IT
+
+
+def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
+    ends: dict[int, tuple[datetime | None, datetime | None]] = {}
+    rows = (
+        Episode.objects.filter(enrolment_id__in=enrolment_ids, end__in=("recovered", "settled"))
+        .order_by("enrolment_id", "end", "-closed_at")
+        .distinct("enrolment_id", "end")
+        .values_list("enrolment_id", "end", "closed_at")
+    )
+    for enrolment_id, end, closed_at in rows:
+        recovered_at, settled_at = ends.get(enrolment_id, (None, None))
+        ends[enrolment_id] = (closed_at, settled_at) if end == "recovered" else (recovered_at, closed_at)
+    return ends
+
+
+def _requests(enrolment_ids: Sequence[int]) -> dict[int, str]:
+    """The open wish of each enrolment; a contest is heard before a call for help."""
+    rows = HelpRequest.objects.filter(
+        enrolment_id__in=enrolment_ids, answered_at__isnull=True, escalated_at__isnull=True
+    ).order_by("enrolment_id", "-kind")
+    return {enrolment_id: kind for enrolment_id, kind in rows.values_list("enrolment_id", "kind")}
+
+
+def _lessons(learner_ids: set[UUID]) -> dict[UUID | None, list[str]]:
+    """All active lesson keys under None, and per learner those already taken or suggested."""
+    found: dict[UUID | None, list[str]] = defaultdict(list)
+    found[None] = list(Lesson.objects.filter(is_active=True).order_by("key").values_list("key", flat=True))
+    for learner_id, key in LessonVisit.objects.filter(learner_id__in=learner_ids).values_list(
+        "learner_id", "lesson__key"
+    ):
+        found[learner_id].append(key)
+    for learner_id, key in (
+        Decision.objects.filter(enrolment__learner_id__in=learner_ids, lesson__isnull=False, lapsed_at__isnull=True)
+        .values_list("enrolment__learner_id", "lesson__key")
+    ):
+        found[learner_id].append(key)
+    return found
