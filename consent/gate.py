@@ -1,0 +1,62 @@
+"""May we? The one place that answers, when we compute and again when we are about to speak."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Exists, OuterRef
+
+from consent.models import ConsentScope, Standing
+from consent.scopes import LawfulBasis, Scope
+
+M = TypeVar("M", bound=models.Model)
+
+
+def _by_default(scope: Scope) -> bool:
+    """Is the scope allowed for somebody who never said anything? Only where its basis is not consent."""
+    row = ConsentScope.objects.filter(pk=scope).values_list("lawful_basis", "is_blocked").first()
+    return row is not None and not row[1] and row[0] != LawfulBasis.CONSENT
+
+
+def allows(subject: UUID, scope: Scope) -> bool:
+    """Whether this person's data may be used for this purpose."""
+    return subject in filter_allowed([subject], scope)
+
+
+def filter_allowed(subjects: Iterable[UUID], scope: Scope) -> set[UUID]:
+    """Those of these people whose data may be used for this purpose; two queries whatever their number."""
+    wanted = set(subjects)
+    row = ConsentScope.objects.filter(pk=scope).first()
+    if row is None or row.is_blocked or not wanted:
+        return set()
+    said = dict(
+        Standing.objects.filter(scope=scope, subject__in=wanted, allowed__isnull=False).values_list("subject", "allowed")
+    )
+    by_default = row.lawful_basis != LawfulBasis.CONSENT
+    return {subject for subject in wanted if said.get(subject, by_default)}
+
+
+def only_allowing(
+    queryset: models.QuerySet[M], scope: Scope, *, field: str = "learner_id"
+) -> models.QuerySet[M]:
+    """The rows whose person (named by ``field``) allows this purpose, as one SQL condition."""
+    standings = Standing.objects.filter(scope=scope, subject=OuterRef(field))
+    if _by_default(scope):
+        return queryset.exclude(Exists(standings.filter(allowed=False)))
+    if ConsentScope.objects.filter(pk=scope, is_blocked=False).exists():
+        return queryset.filter(Exists(standings.filter(allowed=True)))
+    return queryset.none()
+
+
+def lock_and_allows(subject: UUID, scope: Scope) -> bool:
+    """Locks the person's standing, so that a withdrawal comes wholly before or wholly after; then answers.
+
+    Inside a transaction. What follows an answer of True in the same transaction is the point of no return.
+    """
+    Standing.objects.bulk_create([Standing(subject=subject, scope=scope)], ignore_conflicts=True)
+    standing = Standing.objects.select_for_update().get(subject=subject, scope=scope)
+    if standing.allowed is not None:
+        blocked = ConsentScope.objects.filter(pk=scope, is_blocked=True).exists()
+        return standing.allowed and not blocked
+    return _by_default(scope)

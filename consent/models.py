@@ -1,0 +1,138 @@
+"""May we, and did we: scopes with their texts, everybody's standing, the ledger, the audit log and its seals."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from consent.scopes import LawfulBasis, Scope
+
+
+class ConsentScope(models.Model):
+    """One purpose: why it is lawful and how long its data is kept."""
+
+    key = models.CharField(max_length=16, primary_key=True)
+    name = models.CharField(max_length=120)
+    lawful_basis = models.CharField(max_length=24, choices=LawfulBasis)
+    retention_days = models.PositiveIntegerField()
+    is_blocked = models.BooleanField(default=False, help_text="A purpose this installation refuses, whatever is agreed.")
+
+    class Meta:
+        ordering = ("key",)
+        constraints = [
+            models.CheckConstraint(condition=~Q(key="appraisal") | Q(is_blocked=True), name="appraisal_stays_blocked"),
+            models.CheckConstraint(condition=Q(retention_days__gt=0), name="retention_is_at_least_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ScopeText(models.Model):
+    """What people read before they choose. A published text never changes: publish another version."""
+
+    scope = models.ForeignKey(ConsentScope, on_delete=models.PROTECT, related_name="texts")
+    version = models.PositiveIntegerField()
+    language = models.CharField(max_length=8)
+    text = models.TextField()
+    published_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("scope", "-version", "language")
+        constraints = [
+            models.UniqueConstraint(fields=("scope", "version", "language"), name="one_text_per_version_and_language")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope_id} {self.version} {self.language}"
+
+
+class Standing(models.Model):
+    """What one person says to one scope now. Withdrawal and send-claims lock this row."""
+
+    subject = models.UUIDField()
+    scope = models.CharField(max_length=16, choices=[(scope.value, scope.value) for scope in Scope])
+    allowed = models.BooleanField(null=True, blank=True)  # null: never asked, the lawful basis decides
+    since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("subject", "scope")
+        constraints = [models.UniqueConstraint(fields=("subject", "scope"), name="one_standing_per_person_and_scope")]
+        indexes = [
+            models.Index(fields=("scope", "subject"), condition=Q(allowed=False), name="standing_refused")  # the gate
+        ]
+
+
+class ConsentChange(models.Model):
+    """A change of mind, kept for good (append-only by trigger)."""
+
+    subject = models.UUIDField(db_index=True)
+    scope = models.CharField(max_length=16)
+    allowed = models.BooleanField()
+    by_kind = models.CharField(max_length=16)
+    by_uuid = models.UUIDField()
+    text_version = models.PositiveIntegerField(null=True, blank=True)
+    language = models.CharField(max_length=8)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("at", "pk")
+
+
+class AuditEntry(models.Model):
+    """Somebody did something (append-only by trigger). Holds uuids only."""
+
+    actor_kind = models.CharField(max_length=16)
+    actor_uuid = models.UUIDField()
+    action = models.CharField(max_length=64)
+    target_kind = models.CharField(max_length=16)
+    target_uuid = models.UUIDField()
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=("target_uuid", "at"), name="audit_by_target"),
+            models.Index(fields=("actor_uuid", "at"), name="audit_by_actor"),
+        ]
+
+
+class AuditSeal(models.Model):
+    """The place of one entry in the chain: its hash covers the entry and the hash before it."""
+
+    position = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="seal")
+    hash = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("position",)
+
+
+class SubjectRequest(models.Model):
+    """A person's request about their own data, and the receipt of what was done."""
+
+    class Kind(models.TextChoices):
+        ACCESS = "access", "Access"
+        ERASURE = "erasure", "Erasure"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject = models.UUIDField(db_index=True)
+    kind = models.CharField(max_length=8, choices=Kind)
+    receipt = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-at", "pk")
+
+
+class KeyCheck(models.Model):
+    """A value that every key of the ring must be able to read: tells a wrong ring before it does harm."""
+
+    name = models.CharField(max_length=64, primary_key=True)  # a key's fingerprint, or "index"
+    probe = models.BinaryField()
+
+    class Meta:
+        ordering = ("name",)
