@@ -131,6 +131,8 @@ def install(lock):
         "--disable-pip-version-check",
         "--no-input",
     ]
+    # The lock is complete, so there is nothing to resolve; Python compiles the modules that get used.
+    command += ["--no-deps", "--no-compile"]
     command += ["--progress-bar", "off", "-r", os.path.join(CHECKOUT, lock)]
     shows = sys.stderr.isatty()
     lines = []

@@ -14,6 +14,8 @@ from config.env import BASE_DIR, PRODUCTION
 
 START_SECONDS = 660.0  # a recovery after a crash may replay much; the keeper itself gives up before this
 NEWS_SECONDS = 10.0
+# Keepers this process started. They may outlive it, and Python warns of a child that is simply forgotten.
+_started: list[subprocess.Popen[bytes]] = []
 
 
 class ServicesFailed(Exception):
@@ -103,7 +105,7 @@ class Lease:
         log.touch()
         self.places.own(log)
         with log.open("ab") as output:
-            return subprocess.Popen(
+            keeper = subprocess.Popen(
                 [sys.executable, "-m", "config.embedded.keeper", self.places.kind, str(self.places.checkout)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -111,6 +113,8 @@ class Lease:
                 start_new_session=True,  # Ctrl-C at the terminal is for the command, not for its servers
                 cwd=BASE_DIR,
             )
+        _started[:] = [child for child in _started if child.poll() is None] + [keeper]
+        return keeper
 
     def _wait_ready(self, started: subprocess.Popen[bytes] | None) -> None:
         begun = time.monotonic()
@@ -144,6 +148,8 @@ class Lease:
                 if not _try_lock(leases, fcntl.LOCK_EX) and _try_lock(leases, fcntl.LOCK_SH):
                     return
             time.sleep(0.1)
+        for child in _started:
+            child.poll()  # takes note of its end
 
 
 def remove_data(places: Places) -> bool:

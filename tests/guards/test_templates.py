@@ -28,7 +28,7 @@ def all_templates() -> set[str]:
 
 
 def named_templates() -> set[str]:
-    """Every string that looks like a template's name, in code and in templates; `page.html#part` names the page."""
+    """Every string that looks like a template's name; `page.html#part` names the page."""
     texts = [(BASE_DIR / path).read_text() for path in source_files(*APPS, "config")]
     for directory in template_directories():
         texts += [path.read_text() for path in (BASE_DIR / directory).rglob("*") if path.is_file()]
