@@ -6,10 +6,10 @@ from types import ModuleType
 from uuid import UUID
 
 import pytest
-from consent.registry import privacy_modules
 from django.core.management import call_command
 from django.db.models import Field, Model
 
+from consent.registry import privacy_modules
 from tests.guards.project import APPS, project_models
 
 MODELS = project_models()
