@@ -1,0 +1,25 @@
+"""Removes one person."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from consent import subject_requests
+from consent.actors import SYSTEM
+
+
+class Command(BaseCommand):
+    help = "Erases one learner and prints the receipt: each store and how many rows it lost."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("uuid", type=UUID, help="the learner's uuid")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["yes"] and input("This cannot be undone. Type yes to go on: ") != "yes":
+            raise CommandError("Nothing was erased.")
+        request = subject_requests.erase(subject=options["uuid"], by=SYSTEM, now=timezone.now())
+        self.stdout.write(json.dumps({"request": str(request.pk), **request.receipt}, indent=2))
