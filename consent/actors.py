@@ -1,15 +1,16 @@
-"""Who did something, and to whom: a kind and a uuid, never a foreign key, so that evidence survives erasure."""
+"""Who acted, and upon what: a kind and a uuid, so that evidence outlives the row it speaks of."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Party:
-    """A person, a case, a decision …, named so that nobody can be recognised by it."""
+    """Somebody or something by uuid: ``Party("user", user.pk)``. Never a name."""
 
     kind: str
     uuid: UUID
 
 
+# What the product does by itself.
 SYSTEM = Party("system", UUID(int=0))

@@ -15,6 +15,10 @@ class Scope(StrEnum):
     RESEARCH = "research"
 
 
+# Not a Scope on purpose: no code can ask for it. It has a row so that the refusal can be read and tested.
+APPRAISAL = "appraisal"
+
+
 class LawfulBasis(models.TextChoices):
     CONSENT = "consent", "Consent"
     LEGITIMATE_INTEREST = "legitimate_interest", "Legitimate interest"
