@@ -6,3 +6,12 @@ class RekindleConfig(AppConfig):
 
     name = "config"
     label = "config"
+
+    def ready(self) -> None:
+        from config import checks as checks
+        from config import tasks
+        from interventions.wake import work_left
+        from signals.ingest import stored
+
+        stored.connect(tasks.on_stored, dispatch_uid="stored")
+        work_left.connect(tasks.on_work_left, dispatch_uid="work_left")

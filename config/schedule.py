@@ -2,4 +2,15 @@
 
 from typing import Any
 
-BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+from config.stages import STAGES
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    stage.name: {
+        "task": "config.tasks.run_stage",
+        "schedule": stage.every_seconds,
+        "kwargs": {"stage": stage.name},
+        # A beat that nobody answered in time is not worth answering late: the next one finds the same rows.
+        "options": {"queue": stage.queue.value, "expires": max(stage.every_seconds, 5)},
+    }
+    for stage in STAGES
+}

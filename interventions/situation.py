@@ -81,6 +81,7 @@ def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:
         usual_gap_days=values.get("usual_gap_days"),
         mastery=values.get("mastery"),
         fail_rate=values.get("fail_rate"),
+        failures_in_a_row=values.get("failures_in_a_row") or 0,
     )
 
 

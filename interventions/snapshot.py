@@ -21,6 +21,7 @@ class Seen(msgspec.Struct, frozen=True):
     usual_gap_days: float | None = None
     mastery: float | None = None
     fail_rate: float | None = None
+    failures_in_a_row: int = 0
 
 
 class EpisodeView(msgspec.Struct, frozen=True):

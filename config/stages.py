@@ -1,0 +1,57 @@
+"""The stages of the data's path, in order. Tasks, beat, ``tick`` and ``/readyz`` all read this one list."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+
+from config.celery import Queue
+
+ROUNDS = 10_000  # a stage that never finds its work done would otherwise never end
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A plain function ``(*, now) -> rows worked on``, and when the beat calls it whether or not it was nudged."""
+
+    name: str
+    function: str
+    queue: Queue
+    every_seconds: float
+
+    def run(self, *, now: datetime) -> int:
+        """Works until nothing is left; returns how many rows that were."""
+        module, _, name = self.function.rpartition(".")
+        work: Callable[..., int] = getattr(import_module(module), name)
+        total = 0
+        for _ in range(ROUNDS):
+            done = work(now=now)
+            total += done
+            if not done:
+                break
+        return total
+
+
+STAGES = (
+    Stage("partitions", "signals.partitions.make_ahead", Queue.UPKEEP, 3600),
+    Stage("resolve", "signals.normalize.resolve_parked", Queue.PATH, 60),
+    Stage("refresh", "signals.features.refresh.refresh", Queue.PATH, 5),
+    Stage("judge", "interventions.outcomes.judge", Queue.PATH, 60),
+    Stage("evaluate", "interventions.evaluate.evaluate", Queue.PATH, 5),
+    Stage("settle", "interventions.route.settle", Queue.PATH, 60),
+    Stage("deliver", "interventions.deliver.deliver", Queue.DELIVERY, 15),
+    Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
+    Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
+    Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
+    Stage("untreated", "signals.labels.untreated", Queue.UPKEEP, 3600),
+    Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
+)
+
+BY_NAME = {stage.name: stage for stage in STAGES}
+# What a stage leaves is taken up by the next of these at once; everything else waits for the beat.
+FOLLOWS = {"resolve": "refresh", "refresh": "evaluate", "judge": "evaluate", "evaluate": "collect", "settle": "collect"}
+
+
+def run_all(*, now: datetime) -> dict[str, int]:
+    """Runs every stage once, in order; stage → rows."""
+    return {stage.name: stage.run(now=now) for stage in STAGES}
