@@ -55,12 +55,14 @@ def change_route(*, decision: Decision, action: str, by: UUID, now: datetime) ->
             )
         _answer(decision, Approval.State.CHANGED, by=by, now=now)
         route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.SUPERSEDED, now=now)
-        snapshot = snapshots([decision.enrolment_id], policy=policy, policy_version=policy_row.version, now=now)[
-            decision.enrolment_id
-        ]
+        snapshot = snapshots(
+            [decision.enrolment_id], policy=policy, policy_version=policy_row.version, now=now
+        )[decision.enrolment_id]
         lesson = None
         if action in ("lesson", "lesson_nudge"):
-            lesson = decision.lesson or Lesson.objects.filter(key__in=snapshot.lessons).order_by("key").first()
+            lesson = (
+                decision.lesson or Lesson.objects.filter(key__in=snapshot.lessons).order_by("key").first()
+            )
         changed = Decision.objects.create(
             enrolment_id=decision.enrolment_id,
             episode=episode,

@@ -118,7 +118,9 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
     if episode.lapsed_at is not None and episode.lapsed_at + timedelta(days=quiet) > snapshot.now:
         if not (episode.lapsed_reason == "cap" and episode.capped_in_a_row >= policy.limits.out_of_slots):
             return Choice(
-                "monitor", ("resting_after", episode.lapsed_reason or ""), review_at=episode.lapsed_at + timedelta(days=quiet)
+                "monitor",
+                ("resting_after", episode.lapsed_reason or ""),
+                review_at=episode.lapsed_at + timedelta(days=quiet),
             )
     return None
 
@@ -233,4 +235,6 @@ def _lesson(snapshot: Snapshot, action: str, step: int) -> tuple[str, float]:
     if action not in ("lesson", "lesson_nudge") or not snapshot.lessons:
         return "", 1.0
     digest = hashlib.sha256(f"lesson:{snapshot.enrolment_id}:{step}".encode()).digest()
-    return snapshot.lessons[int.from_bytes(digest[:8], "big") % len(snapshot.lessons)], 1.0 / len(snapshot.lessons)
+    return snapshot.lessons[int.from_bytes(digest[:8], "big") % len(snapshot.lessons)], 1.0 / len(
+        snapshot.lessons
+    )

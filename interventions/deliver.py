@@ -83,7 +83,9 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
 
 def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str | None:
     """Why this should not go out after all; None where it still makes sense."""
-    snapshot = snapshots([decision.enrolment_id], policy=policy, policy_version=0, now=now)[decision.enrolment_id]
+    snapshot = snapshots([decision.enrolment_id], policy=policy, policy_version=0, now=now)[
+        decision.enrolment_id
+    ]
     if not snapshot.active:
         return Suppression.Reason.COURSE_ENDED
     if Scope.PROFILE not in snapshot.scopes or Scope.RECORD not in snapshot.scopes:

@@ -14,7 +14,17 @@ from django.db.models import Q
 
 from interventions import route
 from interventions.decide import LEARNER_DIRECTED, Choice, decide
-from interventions.models import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Lesson, Policy, Watch
+from interventions.models import (
+    Approval,
+    Attempt,
+    Decision,
+    Episode,
+    Escalation,
+    HelpRequest,
+    Lesson,
+    Policy,
+    Watch,
+)
 from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.situation import snapshots
@@ -116,7 +126,9 @@ def _keep(
     decisions, approvals, escalations = [], [], []
     for pk, choice in choices.items():
         snapshot = situations[pk]
-        episode_id = snapshot.episode.id if snapshot.episode else (episodes[pk].pk if pk in episodes else None)
+        episode_id = (
+            snapshot.episode.id if snapshot.episode else (episodes[pk].pk if pk in episodes else None)
+        )
         acting = choice.action != "monitor"
         step = snapshot.episode.step if snapshot.episode else 0
         decision = Decision(

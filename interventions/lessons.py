@@ -28,7 +28,9 @@ def start(*, learner: Learner, lesson: Lesson, decision: Decision | None, now: d
         Learner.objects.select_for_update(no_key=True).get(pk=learner.pk)  # two tabs begin one visit
         visit = LessonVisit.objects.filter(learner=learner, lesson=lesson, completed_at__isnull=True).first()
         if visit is None:
-            visit = LessonVisit.objects.create(learner=learner, lesson=lesson, decision=decision, started_at=now)
+            visit = LessonVisit.objects.create(
+                learner=learner, lesson=lesson, decision=decision, started_at=now
+            )
             _tell(visit, "launched", now, None)
     return visit
 
@@ -83,7 +85,10 @@ def _course_iri(decision_id: UUID | None) -> str:
 def _actor(learner_id: UUID) -> dict[str, Any] | None:
     """One of the identifiers by which systems already name the learner, so that the statement finds its person."""
     identifier = (
-        Learner.objects.get(pk=learner_id).identifiers.filter(valid_to__isnull=True).order_by("kind", "pk").first()
+        Learner.objects.get(pk=learner_id)
+        .identifiers.filter(valid_to__isnull=True)
+        .order_by("kind", "pk")
+        .first()
     )
     if identifier is None:
         return None

@@ -34,7 +34,9 @@ def reserve(*, kind: AlertSlot.Kind, wanted: Mapping[UUID, tuple[UUID, datetime]
     so that two workers do not look for the same place.
     """
     learner_ids = sorted({learner for learner, _ in wanted.values()})
-    list(Learner.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=learner_ids).order_by("pk"))
+    list(
+        Learner.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=learner_ids).order_by("pk")
+    )
     taken = _taken(kind, learner_ids)
     created = []
     for decision_id, (learner_id, at) in wanted.items():
@@ -59,9 +61,12 @@ def reserve(*, kind: AlertSlot.Kind, wanted: Mapping[UUID, tuple[UUID, datetime]
 
 def commit(*, decision: Decision, kind: AlertSlot.Kind, now: datetime) -> bool:
     """Uses the reserved place from now on; False where no place is free any more. Inside a transaction."""
-    slot = AlertSlot.objects.select_for_update(of=("self",)).filter(decision=decision, kind=kind).exclude(
-        state=AlertSlot.State.RELEASED
-    ).first()
+    slot = (
+        AlertSlot.objects.select_for_update(of=("self",))
+        .filter(decision=decision, kind=kind)
+        .exclude(state=AlertSlot.State.RELEASED)
+        .first()
+    )
     if slot is None:
         return False
     if slot.state == AlertSlot.State.COMMITTED:
@@ -81,23 +86,26 @@ def commit(*, decision: Decision, kind: AlertSlot.Kind, now: datetime) -> bool:
 
 def release(*, decision_ids: Iterable[UUID]) -> int:
     """Gives back places that were reserved and not used; returns how many."""
-    return AlertSlot.objects.filter(decision_id__in=list(decision_ids), state=AlertSlot.State.RESERVED).update(
-        state=AlertSlot.State.RELEASED
-    )
+    return AlertSlot.objects.filter(
+        decision_id__in=list(decision_ids), state=AlertSlot.State.RESERVED
+    ).update(state=AlertSlot.State.RELEASED)
 
 
 def used(*, learner_id: UUID, now: datetime) -> int:
     """How many of the learner's two places are taken now."""
-    return (
-        AlertSlot.objects.filter(
-            kind=AlertSlot.Kind.LEARNER, learner_id=learner_id, during__contains=now, state=AlertSlot.State.COMMITTED
-        ).count()
-    )
+    return AlertSlot.objects.filter(
+        kind=AlertSlot.Kind.LEARNER,
+        learner_id=learner_id,
+        during__contains=now,
+        state=AlertSlot.State.COMMITTED,
+    ).count()
 
 
 def _taken(kind: AlertSlot.Kind, learner_ids: list[UUID]) -> dict[UUID, list[tuple[int, DateTimeTZRange]]]:
     taken: dict[UUID, list[tuple[int, DateTimeTZRange]]] = defaultdict(list)
-    rows = AlertSlot.objects.filter(kind=kind, learner_id__in=learner_ids).exclude(state=AlertSlot.State.RELEASED)
+    rows = AlertSlot.objects.filter(kind=kind, learner_id__in=learner_ids).exclude(
+        state=AlertSlot.State.RELEASED
+    )
     for learner_id, place, during in rows.values_list("learner_id", "place", "during"):
         taken[learner_id].append((place, during))
     return taken
@@ -108,7 +116,8 @@ def _free_place(
 ) -> int | None:
     for place in PLACES[kind]:
         if not any(
-            other == place and span.lower < during.upper and during.lower < span.upper for other, span in taken
+            other == place and span.lower < during.upper and during.lower < span.upper
+            for other, span in taken
         ):
             return place
     return None

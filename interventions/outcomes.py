@@ -66,7 +66,9 @@ def _advance(attempts: Sequence[Attempt], *, failed: int) -> None:
         pk__in=[attempt.episode_id for attempt in attempts], closed_at__isnull=True
     )
     open_episodes.filter(
-        Exists(Attempt.objects.filter(pk__in=attempts, episode=OuterRef("pk"), decision__step=OuterRef("step")))
+        Exists(
+            Attempt.objects.filter(pk__in=attempts, episode=OuterRef("pk"), decision__step=OuterRef("step"))
+        )
     ).update(step=F("step") + 1)
     if failed:
         open_episodes.update(failed_attempts=F("failed_attempts") + failed)
@@ -91,10 +93,14 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
         )
         if not attempts:
             return 0
-        found = {ANSWERED_72H: _answered, ACTIVE_7D: _active, RECOVERED_14D: _recovered}[name](attempts, horizon)
+        found = {ANSWERED_72H: _answered, ACTIVE_7D: _active, RECOVERED_14D: _recovered}[name](
+            attempts, horizon
+        )
         Outcome.objects.bulk_create(
             [
-                Outcome(decision_id=attempt.decision_id, measure=name, value=float(attempt.pk in found), at=now)
+                Outcome(
+                    decision_id=attempt.decision_id, measure=name, value=float(attempt.pk in found), at=now
+                )
                 for attempt in attempts
             ],
             ignore_conflicts=True,

@@ -36,7 +36,9 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
     recipients = {decision.pk: learners[decision.enrolment_id] for decision in decisions}
     willing = gate.filter_allowed({learner.pk for learner in recipients.values()}, Scope.NUDGE)
     with_account = set(
-        User.objects.filter(learner__in=recipients.values(), is_active=True).values_list("learner_id", flat=True)
+        User.objects.filter(learner__in=recipients.values(), is_active=True).values_list(
+            "learner_id", flat=True
+        )
     )
     zone = zones.zones_of([learner.pk for learner in recipients.values()])
     refused: dict[UUID, str] = {}
@@ -88,7 +90,9 @@ def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
         suppress({decision.pk: Reason.NO_MANAGER}, now=now)
     else:
         User.objects.select_for_update(no_key=True).get(pk=manager.pk)  # places are handed out one at a time
-        taken = set(ManagerAsk.objects.filter(manager=manager, place__isnull=False).values_list("place", flat=True))
+        taken = set(
+            ManagerAsk.objects.filter(manager=manager, place__isnull=False).values_list("place", flat=True)
+        )
         place = next((place for place in (1, 2, 3) if place not in taken), None)
         if place is None:
             suppress({decision.pk: Reason.MANAGER_BUDGET}, now=now)
@@ -97,7 +101,11 @@ def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
         else:
             limits.commit(decision=decision, kind=AlertSlot.Kind.ABOUT, now=now)
             return ManagerAsk.objects.create(
-                decision=decision, enrolment_id=decision.enrolment_id, manager=manager, place=place, asked_at=now
+                decision=decision,
+                enrolment_id=decision.enrolment_id,
+                manager=manager,
+                place=place,
+                asked_at=now,
             )
     return None
 
@@ -107,12 +115,11 @@ def suppress(reasons: Mapping[UUID, str], *, now: datetime) -> None:
     if not reasons:
         return
     Suppression.objects.bulk_create(
-        [Suppression(decision_id=pk, reason=reason, at=now) for pk, reason in reasons.items()], ignore_conflicts=True
+        [Suppression(decision_id=pk, reason=reason, at=now) for pk, reason in reasons.items()],
+        ignore_conflicts=True,
     )
     Decision.objects.filter(pk__in=list(reasons), lapsed_at__isnull=True).update(lapsed_at=now)
-    look_again(
-        Decision.objects.filter(pk__in=list(reasons)).values_list("enrolment_id", flat=True), at=now
-    )
+    look_again(Decision.objects.filter(pk__in=list(reasons)).values_list("enrolment_id", flat=True), at=now)
 
 
 def look_again(enrolment_ids: Iterable[int], *, at: datetime) -> None:
@@ -136,11 +143,15 @@ def call_off(*, decision_ids: Sequence[UUID], reason: str, now: datetime) -> int
         state=Approval.State.LAPSED, answered_at=now
     )
     reached = set(
-        Delivery.objects.filter(decision_id__in=decision_ids, state__in=REACHED).values_list("decision_id", flat=True)
+        Delivery.objects.filter(decision_id__in=decision_ids, state__in=REACHED).values_list(
+            "decision_id", flat=True
+        )
     ) | set(ManagerAsk.objects.filter(decision_id__in=decision_ids).values_list("decision_id", flat=True))
     unreached = [pk for pk in decision_ids if pk not in reached]
     limits.release(decision_ids=unreached)
-    still = list(Decision.objects.filter(pk__in=unreached, lapsed_at__isnull=True).values_list("pk", flat=True))
+    still = list(
+        Decision.objects.filter(pk__in=unreached, lapsed_at__isnull=True).values_list("pk", flat=True)
+    )
     suppress({pk: reason for pk in still}, now=now)
     return len(still)
 
@@ -155,7 +166,9 @@ def end_episodes(*, episode_ids: Sequence[UUID], end: str, now: datetime) -> Non
         "expired": Reason.EXPIRED,
     }[end]
     Episode.objects.filter(pk__in=episode_ids, closed_at__isnull=True).update(closed_at=now, end=end)
-    standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(action="monitor")
+    standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(
+        action="monitor"
+    )
     # A coach's escalation has reached its person: it stays as it is, whatever ended the episode.
     taken = Escalation.objects.filter(decision__in=standing, decision__action="coach").values("decision_id")
     call_off(
@@ -173,7 +186,8 @@ def settle(*, now: datetime, limit: int = 500) -> int:
         waiting = (
             Approval.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(
-                state=Approval.State.WAITING, asked_at__lte=now - timedelta(hours=policy.limits.approval_hours)
+                state=Approval.State.WAITING,
+                asked_at__lte=now - timedelta(hours=policy.limits.approval_hours),
             )
             .order_by("asked_at", "pk")
         )

@@ -24,7 +24,9 @@ def snapshots(
 ) -> dict[int, Snapshot]:
     """What is known of each enrolment now, as decisions see it."""
     enrolments = list(
-        Enrolment.objects.filter(pk__in=enrolment_ids).select_related("learner__job_role", "course").order_by("pk")
+        Enrolment.objects.filter(pk__in=enrolment_ids)
+        .select_related("learner__job_role", "course")
+        .order_by("pk")
     )
     learner_ids = {enrolment.learner_id for enrolment in enrolments}
     features = {row.pk: row for row in FeatureRow.objects.filter(pk__in=enrolment_ids)}
@@ -107,7 +109,9 @@ def _episodes(enrolment_ids: Sequence[int]) -> dict[int, EpisodeView]:
 
 def _view(episode: Episode, acting: list[Decision], attempts: list[Attempt]) -> EpisodeView:
     standing = [decision for decision in acting if decision.lapsed_at is None]
-    lapsed = [decision for decision in acting if decision.lapsed_at is not None and decision.step == episode.step]
+    lapsed = [
+        decision for decision in acting if decision.lapsed_at is not None and decision.step == episode.step
+    ]
     last = lapsed[-1] if lapsed else None
     capped = 0
     for decision in reversed(acting):
@@ -176,9 +180,8 @@ def _lessons(learner_ids: set[UUID]) -> dict[UUID | None, list[str]]:
         "learner_id", "lesson__key"
     ):
         found[learner_id].append(key)
-    for learner_id, key in (
-        Decision.objects.filter(enrolment__learner_id__in=learner_ids, lesson__isnull=False, lapsed_at__isnull=True)
-        .values_list("enrolment__learner_id", "lesson__key")
-    ):
+    for learner_id, key in Decision.objects.filter(
+        enrolment__learner_id__in=learner_ids, lesson__isnull=False, lapsed_at__isnull=True
+    ).values_list("enrolment__learner_id", "lesson__key"):
         found[learner_id].append(key)
     return found

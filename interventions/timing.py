@@ -36,7 +36,9 @@ def next_open(at: datetime, zone: ZoneInfo, limits: Limits) -> datetime:
             moment = _instant(day + timedelta(days=offset), clock, zone)
             if moment >= at and not is_quiet(moment, zone, limits):
                 return moment
-    raise ValueError("The policy's quiet hours leave no hour of the week open; change limits.quiet_from or quiet_to.")
+    raise ValueError(
+        "The policy's quiet hours leave no hour of the week open; change limits.quiet_from or quiet_to."
+    )
 
 
 def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:

@@ -87,7 +87,10 @@ def _is_over(key: str, snapshot: Snapshot, policy: Document, opened_at: datetime
     if key == INACTIVITY:
         return came_back
     if key == MASTERY:
-        mastered = snapshot.seen.mastery is not None and snapshot.seen.mastery >= policy.triggers.mastery.recovered_at
+        mastered = (
+            snapshot.seen.mastery is not None
+            and snapshot.seen.mastery >= policy.triggers.mastery.recovered_at
+        )
         return mastered or came_back
     if key == COMPOSITE:
         return snapshot.risk is not None and snapshot.risk <= policy.bands.medium - policy.bands.hysteresis

@@ -22,10 +22,15 @@ class Email(Channel):
         except smtplib.SMTPRecipientsRefused as fault:
             codes = {code for code, _ in fault.recipients.values()}
             raise ChannelError(
-                f"recipient refused ({', '.join(map(str, sorted(codes)))})", permanent=all(code >= 500 for code in codes)
+                f"recipient refused ({', '.join(map(str, sorted(codes)))})",
+                permanent=all(code >= 500 for code in codes),
             ) from fault
         except smtplib.SMTPResponseException as fault:
-            raise ChannelError(f"mail server answered {fault.smtp_code}", permanent=fault.smtp_code >= 500) from fault
+            raise ChannelError(
+                f"mail server answered {fault.smtp_code}", permanent=fault.smtp_code >= 500
+            ) from fault
         except (OSError, smtplib.SMTPException) as fault:
-            raise ChannelError(f"mail server not reached ({type(fault).__name__})", permanent=False) from fault
+            raise ChannelError(
+                f"mail server not reached ({type(fault).__name__})", permanent=False
+            ) from fault
         return "accepted by the mail server" if sent else "not accepted"

@@ -1,8 +1,8 @@
 """What we decide and do: policy, episodes, decisions, limits, deliveries, outcomes and the catalogue."""
 
 from interventions.models.catalogue import Lesson, LessonText, LessonVisit, MessageText
-from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
+from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.policies import Policy
 
 __all__ = [
