@@ -48,5 +48,5 @@ DROP FUNCTION signals_mark_new_enrolments();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("signals", "0001_initial"), ("learners", "0001_initial")]
+    dependencies = [("signals", "0003_verb_synonyms"), ("learners", "0001_initial")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]

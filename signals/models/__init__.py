@@ -5,6 +5,8 @@ from signals.models.events import (
     DailyRollup,
     EnrolmentMark,
     Event,
+    UnknownVerb,
+    Verb,
     VerbSynonym,
 )
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
@@ -23,5 +25,7 @@ __all__ = [
     "Risk",
     "RiskChange",
     "Statement",
+    "UnknownVerb",
+    "Verb",
     "VerbSynonym",
 ]

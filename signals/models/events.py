@@ -1,7 +1,10 @@
 """What happened, in our own words: events, results, and the daily rollups that serve the present."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 
@@ -42,6 +45,34 @@ class VerbSynonym(models.Model):
 
     def __str__(self) -> str:
         return self.iri
+
+
+class UnknownVerb(models.Model):
+    """A verb that came in and is nobody's synonym: its events count as "other" until somebody maps it."""
+
+    iri = models.TextField(unique=True)
+    seen = models.BigIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-seen", "iri", "pk")
+
+    def __str__(self) -> str:
+        return self.iri
+
+    @staticmethod
+    def count(seen: Mapping[str, int], *, now: datetime) -> None:
+        """Adds what was seen to the counts."""
+        iris = sorted(seen)  # one order for all writers
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO signals_unknownverb AS u (iri, seen, first_seen_at, last_seen_at)"
+                " SELECT iri, seen, %s, %s FROM unnest(%s::text[], %s::bigint[]) n(iri, seen)"
+                " ON CONFLICT (iri) DO UPDATE SET seen = u.seen + excluded.seen,"
+                " last_seen_at = greatest(u.last_seen_at, excluded.last_seen_at)",
+                [now, now, iris, [seen[iri] for iri in iris]],
+            )
 
 
 class Event(models.Model):

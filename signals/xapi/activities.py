@@ -68,12 +68,19 @@ def _check_interaction(value: dict[str, Any], path: str, faults: Faults) -> None
         faults.missing(path, "interactionType", "Say which interaction its answers belong to.")
     elif type(kind) is not str or kind not in INTERACTION_TYPES:
         faults.add(
-            f"{path}.interactionType", "is not one of the standard's", f"Send one of {', '.join(sorted(INTERACTION_TYPES))}."
+            f"{path}.interactionType",
+            "is not one of the standard's",
+            f"Send one of {', '.join(sorted(INTERACTION_TYPES))}.",
         )
     if "correctResponsesPattern" in value:
         patterns = value["correctResponsesPattern"]
         if type(patterns) is not list or any(type(pattern) is not str for pattern in patterns):
-            faults.add(f"{path}.correctResponsesPattern", "is not an array of texts", "Send an array of texts.", "type")
+            faults.add(
+                f"{path}.correctResponsesPattern",
+                "is not an array of texts",
+                "Send an array of texts.",
+                "type",
+            )
     for name in ("choices", "scale", "source", "target", "steps"):
         if name in value:
             _check_components(value[name], f"{path}.{name}", faults)
@@ -109,7 +116,9 @@ def check_iri(value: dict[str, Any], name: str, path: str, faults: Faults, *, re
     iri = value.get(name)
     if type(iri) is str:
         if not is_iri(iri):
-            faults.add(f"{path}.{name}", "is not an IRI", 'Send an absolute IRI with its scheme, as in "https://…".')
+            faults.add(
+                f"{path}.{name}", "is not an IRI", 'Send an absolute IRI with its scheme, as in "https://…".'
+            )
     elif name in value:
         faults.wrong_type(f"{path}.{name}", iri, "an IRI as text")
     elif required:
@@ -123,7 +132,9 @@ def check_language_map(value: Any, path: str, faults: Faults) -> None:
         return
     for language, text in value.items():
         if not is_language(language):
-            faults.add(f"{path}.{language[:40]}", "is not a language tag", 'Use a tag of RFC 5646, such as "en-GB".')
+            faults.add(
+                f"{path}.{language[:40]}", "is not a language tag", 'Use a tag of RFC 5646, such as "en-GB".'
+            )
         if type(text) is not str:
             faults.wrong_type(f"{path}.{language[:40]}", text, "text")
 
@@ -135,4 +146,6 @@ def check_extensions(value: Any, path: str, faults: Faults) -> None:
         return
     for key in value:
         if not is_iri(key):
-            faults.add(f"{path}.{key[:80]}", "is a key that is not an IRI", "Name the extension by an absolute IRI.")
+            faults.add(
+                f"{path}.{key[:80]}", "is a key that is not an IRI", "Name the extension by an absolute IRI."
+            )

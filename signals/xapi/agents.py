@@ -45,7 +45,9 @@ def check_group(value: dict[str, Any], path: str, faults: Faults) -> None:
         faults.unknown(path, set(value) - GROUP, GROUP)
     found = _check_identifiers(value, path, faults)
     if found > 1:
-        faults.add(path, "has more than one identifier", "Send at most one of mbox, mbox_sha1sum, openid, account.")
+        faults.add(
+            path, "has more than one identifier", "Send at most one of mbox, mbox_sha1sum, openid, account."
+        )
     if "member" in value:
         members = value["member"]
         if type(members) is not list:
@@ -56,7 +58,9 @@ def check_group(value: dict[str, Any], path: str, faults: Faults) -> None:
             for number, member in enumerate(members):
                 where = f"{path}.member[{number}]"
                 if type(member) is dict and member.get("objectType") == "Group":
-                    faults.add(where, "is a group", "Members of a group are agents; list the people themselves.")
+                    faults.add(
+                        where, "is a group", "Members of a group are agents; list the people themselves."
+                    )
                 else:
                     check_agent(member, where, faults)
     elif not found:
@@ -69,7 +73,11 @@ def check_authority(value: Any, path: str, faults: Faults) -> None:
     if type(value) is dict and value.get("objectType") == "Group":
         members = value.get("member")
         if type(members) is not list or len(members) != 2 or any(name in value for name in IDENTIFIERS):
-            faults.add(path, "is a group other than a pair", "An authority is an agent, or an anonymous group of two.")
+            faults.add(
+                path,
+                "is a group other than a pair",
+                "An authority is an agent, or an anonymous group of two.",
+            )
 
 
 def _check_identifiers(value: dict[str, Any], path: str, faults: Faults) -> int:
@@ -99,7 +107,9 @@ def _check_identifiers(value: dict[str, Any], path: str, faults: Faults) -> int:
         if type(openid) is not str:
             faults.wrong_type(f"{path}.openid", openid, "text")
         elif not is_iri(openid):
-            faults.add(f"{path}.openid", "is not a URI", "Send the whole OpenID address, beginning with its scheme.")
+            faults.add(
+                f"{path}.openid", "is not a URI", "Send the whole OpenID address, beginning with its scheme."
+            )
     return found
 
 

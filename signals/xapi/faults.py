@@ -53,7 +53,9 @@ class Faults:
 
     def wrong_type(self, path: str, value: object, wanted: str) -> None:
         if value is None:
-            self.add(path, "is null", "Leave the property out; null is allowed only inside extensions.", "type")
+            self.add(
+                path, "is null", "Leave the property out; null is allowed only inside extensions.", "type"
+            )
         else:
             self.add(path, f"is {_kind_of(value)}", f"Send {wanted}.", "type")
 

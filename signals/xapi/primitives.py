@@ -98,5 +98,7 @@ def duration_seconds(value: str) -> float | None:
     if match is None:
         return None
     return sum(
-        float(number.replace(",", ".")) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True) if number
+        float(number.replace(",", ".")) * unit
+        for number, unit in zip(match.groups(), _SECONDS, strict=True)
+        if number
     )

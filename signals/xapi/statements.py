@@ -23,7 +23,9 @@ STATEMENT = frozenset(
         "attachments",
     }
 )
-SUB_STATEMENT = frozenset({"objectType", "actor", "verb", "object", "result", "context", "timestamp", "attachments"})
+SUB_STATEMENT = frozenset(
+    {"objectType", "actor", "verb", "object", "result", "context", "timestamp", "attachments"}
+)
 VERB = frozenset({"id", "display"})
 RESULT = frozenset({"score", "success", "completion", "response", "duration", "extensions"})
 SCORE = frozenset({"scaled", "raw", "min", "max"})
@@ -97,7 +99,11 @@ def _check_core(value: dict[str, Any], path: str, faults: Faults) -> None:
     else:
         faults.missing(path, "object", "Say to what it was done: mostly an activity.")
     if type(verb) is dict and verb.get("id") == VOIDED and kind not in (None, "StatementRef"):
-        faults.add(f"{path}.object", "is voided but is not a reference", 'Voiding needs an object of type "StatementRef".')
+        faults.add(
+            f"{path}.object",
+            "is voided but is not a reference",
+            'Voiding needs an object of type "StatementRef".',
+        )
     if "result" in value:
         _check_result(value["result"], f"{path}.result", faults)
     if "context" in value:
@@ -183,12 +189,16 @@ def _check_score(score: Any, path: str, faults: Faults) -> None:
             else:
                 numbers[name] = number
     if not -1 <= numbers.get("scaled", 0) <= 1:
-        faults.add(f"{path}.scaled", "is not between -1 and 1", "Divide by the greatest score that can be reached.")
+        faults.add(
+            f"{path}.scaled", "is not between -1 and 1", "Divide by the greatest score that can be reached."
+        )
     low, high, raw = numbers.get("min"), numbers.get("max"), numbers.get("raw")
     if low is not None and high is not None and low >= high:
         faults.add(f"{path}.max", "is not greater than min", "Send min and max so that min is the smaller.")
     elif raw is not None and ((low is not None and raw < low) or (high is not None and raw > high)):
-        faults.add(f"{path}.raw", "is not between min and max", "Send the score as reached, and the true limits.")
+        faults.add(
+            f"{path}.raw", "is not between min and max", "Send the score as reached, and the true limits."
+        )
 
 
 def _check_context(context: Any, path: str, faults: Faults, *, about_activity: bool) -> None:
@@ -216,7 +226,9 @@ def _check_context(context: Any, path: str, faults: Faults, *, about_activity: b
             if type(context[name]) is not str:
                 faults.wrong_type(f"{path}.{name}", context[name], "text")
             if not about_activity:
-                faults.add(f"{path}.{name}", "needs an activity as object", f"Leave out {name} here.", "unknown")
+                faults.add(
+                    f"{path}.{name}", "needs an activity as object", f"Leave out {name} here.", "unknown"
+                )
     if "language" in context:
         check_language_map({context["language"]: ""}, f"{path}.language", faults) if type(
             context["language"]
@@ -271,7 +283,9 @@ def _check_relevant(value: Any, path: str, name: str, allowed: frozenset[str], f
             faults.wrong_type(f"{where}.group", member, 'a group, with objectType "Group"')
         types = entry.get("relevantTypes", [""])
         if type(types) is not list or not types:
-            faults.add(f"{where}.relevantTypes", "is not a list of IRIs", "Send at least one IRI, or leave it out.")
+            faults.add(
+                f"{where}.relevantTypes", "is not a list of IRIs", "Send at least one IRI, or leave it out."
+            )
         elif "relevantTypes" in entry:
             for at, iri in enumerate(types):
                 check_iri({"iri": iri}, "iri", f"{where}.relevantTypes[{at}]", faults)
@@ -292,7 +306,9 @@ def _check_attachments(value: Any, path: str, faults: Faults) -> None:
         if "fileUrl" in entry:
             check_iri(entry, "fileUrl", where, faults)
         else:
-            faults.missing(where, "fileUrl", "Send statements with files elsewhere: give the file's address as fileUrl.")
+            faults.missing(
+                where, "fileUrl", "Send statements with files elsewhere: give the file's address as fileUrl."
+            )
         if "display" in entry:
             check_language_map(entry["display"], f"{where}.display", faults)
         else:

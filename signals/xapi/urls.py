@@ -1,5 +1,11 @@
 """The learning record store's addresses, below /xapi/."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from signals.xapi.views.about import about
+from signals.xapi.views.statements import statements
+
+urlpatterns: list[URLPattern] = [
+    path("statements", statements, name="xapi_statements"),
+    path("about", about, name="xapi_about"),
+]

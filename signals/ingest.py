@@ -1,0 +1,232 @@
+"""Taking statements in: checked, stored once, and turned into events in the same transaction. Stages 1 and 2.
+
+The standard's way is all or nothing. A trusted source may instead send in bulk: what is faulty then waits in
+quarantine, whole and with its reasons, and the rest is taken in.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.dispatch import Signal
+
+from signals import normalize, partitions, quarantine, store, voiding
+from signals.models import Credential
+from signals.reading import Reading, read
+from signals.xapi import bodies
+from signals.xapi.consistency import announced
+from signals.xapi.faults import MOST_FAULTS, Fault, StatementConflict, StatementFaults
+from signals.xapi.sameness import says_the_same
+
+__all__ = ["Fault", "Ingested", "StatementConflict", "StatementFaults", "ingest", "stored"]
+
+# Sent after commit when something new was stored. A hint only: whoever misses it finds the rows by the beat.
+stored = Signal()
+
+
+class Ingested(NamedTuple):
+    """What became of a batch."""
+
+    stored_ids: list[UUID]  # new, in the order given
+    duplicates: list[UUID]  # were stored already, saying the same
+    quarantined: list[UUID | None]  # waiting for somebody; None where not even the id could be read
+    ids: list[UUID]  # everything taken in, new or not, in the order given
+    faults: list[Fault]  # why the quarantined ones wait
+
+
+class _Held(NamedTuple):
+    """A statement, or only its meaning, that is held back."""
+
+    raw: bytes
+    statement_id: UUID | None
+    faults: list[Fault]
+
+
+def ingest(
+    items: Sequence[bytes],
+    *,
+    credential: Credential,
+    now: datetime,
+    bulk: bool = False,
+    statement_id: UUID | None = None,
+    major: int = 1,
+) -> Ingested:
+    """What became of these statements (each the bytes of one).
+
+    Strict (the default): all of them, or none and StatementFaults or StatementConflict. Bulk: faulty and
+    conflicting ones are quarantined. ``statement_id`` is the id a PUT names, ``major`` the version of xAPI spoken.
+    """
+    with announced(now):
+        readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id)
+        readings, late_or_early = _check_clock(readings, credential, now=now, bulk=bulk)
+        held += late_or_early
+        partitions.ensure(
+            {partitions.month_of(reading.occurred_at) for reading in readings if reading.derives}
+        )
+        sealed = [bodies.seal(reading.raw, major=major) for reading in readings]
+        with transaction.atomic():
+            return _take_in(readings, sealed, held, credential=credential, now=now, bulk=bulk)
+
+
+def _read_all(
+    items: Sequence[bytes], *, now: datetime, bulk: bool, statement_id: UUID | None
+) -> tuple[list[Reading], list[_Held]]:
+    readings: list[Reading] = []
+    held: list[_Held] = []
+    by_id: dict[UUID, Reading] = {}
+    for index, raw in enumerate(items):
+        reading, faults = read(raw, index, now=now, statement_id=statement_id)
+        if reading is None:
+            held.append(_Held(raw, _id_in(raw), faults))
+            continue
+        first = by_id.setdefault(reading.id, reading)
+        if first is reading:
+            readings.append(reading)
+        elif not bulk or not _same(first, reading):
+            fault = Fault(
+                index,
+                "$.id",
+                f"is also the id of statement {first.index} of this batch",
+                "Give each statement its own id, or send it once.",
+                "conflict",
+            )
+            held.append(_Held(raw, reading.id, [fault]))
+    if held and not bulk:
+        raise StatementFaults([fault for item in held for fault in item.faults][:MOST_FAULTS])
+    return readings, held
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    return one.digest == other.digest or says_the_same(one.statement, other.statement)
+
+
+def _id_in(raw: bytes) -> UUID | None:
+    """The id of a statement that is otherwise wrong, where it can be made out."""
+    try:
+        return UUID(msgspec.json.decode(raw)["id"])
+    except Exception:  # whatever was sent: then it has none
+        return None
+
+
+def in_time(moment: datetime, credential: Credential, *, now: datetime) -> bool:
+    """Whether a clock that says this can be believed."""
+    start, end = _span(credential, now)
+    return start <= moment <= end
+
+
+def _span(credential: Credential, now: datetime) -> tuple[datetime, datetime]:
+    day = max(partitions.earliest_day(), credential.first_day or partitions.earliest_day())
+    return datetime(day.year, day.month, day.day, tzinfo=UTC), now + partitions.AHEAD_ALLOWED
+
+
+def _check_clock(
+    readings: list[Reading], credential: Credential, *, now: datetime, bulk: bool
+) -> tuple[list[Reading], list[_Held]]:
+    """Splits off what a wrong clock dated.
+
+    In bulk it is not taken in. Otherwise the standard wants it stored, so it is; only its event is held back.
+    """
+    start, end = _span(credential, now)
+    if all(start <= reading.occurred_at <= end for reading in readings):
+        return readings, []
+    held: list[_Held] = []
+    for reading in readings:
+        if not start <= reading.occurred_at <= end:
+            ahead = reading.occurred_at > end
+            fault = Fault(
+                reading.index,
+                "$.timestamp",
+                "is more than 10 minutes ahead"
+                if ahead
+                else f"is before {start.date()}, this source's first day",
+                "Set the sending system's clock right and send the statement again."
+                if ahead
+                else "Correct the timestamp, or set an earlier first day on the source's credential.",
+                "timestamp",
+            )
+            held.append(_Held(reading.raw, reading.id, [fault]))
+    wrong = {item.statement_id for item in held}
+    if bulk:
+        return [reading for reading in readings if reading.id not in wrong], held
+    for reading in readings:
+        reading.derives = reading.derives and reading.id not in wrong
+    return readings, held
+
+
+def _take_in(
+    readings: list[Reading],
+    sealed: list[bytes],
+    held: list[_Held],
+    *,
+    credential: Credential,
+    now: datetime,
+    bulk: bool,
+) -> Ingested:
+    backfill = Credential.Permission.BACKFILL in credential.permissions
+    interpreted = normalize.interpret(readings, now=now, backfill=backfill)
+    targets = {reading.voids for reading in readings if reading.voids is not None}
+    touched = {event.enrolment_id for event in interpreted.events if event is not None and event.enrolment_id}
+    # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
+    touched |= {event.enrolment_id for event in voiding.events_of(targets) if event.enrolment_id}
+    store.lock_marks(touched)
+    won = store.write(
+        readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
+    )
+    conflicting = _conflicts([reading for reading in readings if reading.id not in won])
+    if conflicting and not bulk:
+        raise StatementConflict([reading.id for reading in conflicting])
+    normalize.settle(interpreted, won, now=now)
+    voiding.void(
+        {reading.voids for reading in readings if reading.voids is not None and reading.id in won}, now=now
+    )
+    if not bulk:
+        held = [item for item in held if item.statement_id in won]
+    held = held + [_conflict(reading) for reading in conflicting]
+    if held:
+        quarantine.hold(
+            [(item.raw, item.statement_id, item.faults) for item in held], credential=credential, now=now
+        )
+    if won:
+        transaction.on_commit(lambda: _tell(len(won)))
+    refused = {reading.id for reading in conflicting}
+    return Ingested(
+        stored_ids=[reading.id for reading in readings if reading.id in won],
+        duplicates=[
+            reading.id for reading in readings if reading.id not in won and reading.id not in refused
+        ],
+        quarantined=[item.statement_id for item in held] if bulk else [],
+        ids=[reading.id for reading in readings if reading.id not in refused],
+        faults=[fault for item in held for fault in item.faults][:MOST_FAULTS] if bulk else [],
+    )
+
+
+def _conflicts(known: Sequence[Reading]) -> list[Reading]:
+    """Those that say something else than what is stored under their id."""
+    if not known:
+        return []
+    forms = store.stored_forms([reading.id for reading in known])
+    return [
+        reading
+        for reading in known
+        if forms[reading.id][0] != reading.digest
+        and not says_the_same(bodies.decode(forms[reading.id][1]), reading.statement)
+    ]
+
+
+def _conflict(reading: Reading) -> _Held:
+    fault = Fault(
+        reading.index,
+        "$.id",
+        "is already stored with other content",
+        "Give a new statement a new id; to correct one, void it first.",
+        "conflict",
+    )
+    return _Held(reading.raw, reading.id, [fault])
+
+
+def _tell(count: int) -> None:
+    # Robust: what is stored is stored, whatever a listener makes of it.
+    stored.send_robust(sender=ingest, count=count)

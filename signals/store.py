@@ -1,0 +1,244 @@
+"""How statements and events are written: one SQL statement for a whole batch.
+
+Arrays go to PostgreSQL in binary form and are unnested there; events, results and marks follow only from the
+statements that were really new. The lock on the enrolments' marks, taken first and in order of id, makes
+``known_seq`` a gapless order of knowing: what commits later has the higher number.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+from signals.reading import StoredRow
+from signals.xapi.keys import verb_key
+
+if TYPE_CHECKING:
+    from signals.reading import Reading
+
+
+class NewEvent(NamedTuple):
+    """An event before it has its number."""
+
+    learner_id: UUID
+    enrolment_id: int | None
+    occurred_at: datetime
+    known_at: datetime | None  # None: when it is stored
+    verb: int
+    activity: int
+    activity_type: int | None
+    amount: int
+    scaled: float | None
+    success: bool | None
+    duration_s: int | None
+    progress: float | None
+    is_result: bool
+    is_item: bool
+
+
+_EVENT_COLUMNS = (
+    "learner_id uuid, enrolment_id bigint, occurred_at timestamptz, known_at timestamptz, canon smallint,"
+    " activity bigint, activity_type bigint, amount integer, scaled float8, success boolean, duration_s integer,"
+    " progress float8, is_result boolean, is_item boolean"
+)
+_STATEMENT_COLUMNS = (
+    "id uuid, verb bigint, actor bytea, first_key integer, last_key integer, digest bytea, body bytea, voids uuid,"
+    " parked boolean"
+)
+
+
+def _unnest(columns: str) -> str:
+    pairs = [column.split() for column in columns.split(", ")]
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in pairs)
+    names = ", ".join(name for name, _ in pairs)
+    return f"unnest({arrays}) WITH ORDINALITY AS t({names}, ord)"
+
+
+# What follows from the statements that were new ("won"): the same whether they are stored now or were parked.
+_CONSEQUENCES = """
+, numbered AS (
+    SELECT i.*, won.moment,
+           CASE WHEN i.enrolment_id IS NULL THEN 0
+                ELSE m.known_seq + row_number() OVER (PARTITION BY i.enrolment_id ORDER BY i.ord) END AS seq
+    FROM input i JOIN won ON won.id = i.id
+    LEFT JOIN signals_enrolmentmark m ON m.enrolment_id = i.enrolment_id
+    WHERE i.learner_id IS NOT NULL AND won.voided_at IS NULL
+), event AS (
+    INSERT INTO signals_event (occurred_at, statement_id, learner_id, enrolment_id, known_at, known_seq, verb, activity,
+        activity_type, amount, scaled, success, duration_s, progress)
+    SELECT occurred_at, id, learner_id, enrolment_id, coalesce(known_at, moment), seq, canon, activity,
+        activity_type, amount, scaled, success, duration_s, progress FROM numbered
+), result AS (
+    INSERT INTO signals_assessmentresult (statement_id, learner_id, enrolment_id, occurred_at, known_seq, activity,
+        scaled, success, is_item)
+    SELECT id, learner_id, enrolment_id, occurred_at, seq, activity, scaled, success, is_item
+    FROM numbered WHERE is_result
+), touched AS (
+    SELECT enrolment_id, max(seq) AS seq, array_agg(DISTINCT (occurred_at AT TIME ZONE 'UTC')::date) AS days
+    FROM numbered WHERE enrolment_id IS NOT NULL GROUP BY enrolment_id
+), mark AS (
+    UPDATE signals_enrolmentmark m SET
+        known_seq = touched.seq,
+        dirty_days = CASE WHEN m.dirty_days @> touched.days THEN m.dirty_days
+            ELSE (SELECT array_agg(DISTINCT day ORDER BY day) FROM unnest(m.dirty_days || touched.days) day) END,
+        dirty_since = coalesce(m.dirty_since, %b)
+    FROM touched WHERE m.enrolment_id = touched.enrolment_id
+)
+SELECT id FROM won
+"""
+
+_WRITE = (
+    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest(_STATEMENT_COLUMNS + ', ' + _EVENT_COLUMNS)})"
+    """
+, won AS (
+    INSERT INTO signals_statement (id, stored, credential_id, verb, actor, search_keys, digest, body, voids, parked,
+        voided_at)
+    SELECT id, %b::timestamptz + (ord - 1) * interval '1 microsecond', %b, verb, actor,
+        (%b::bigint[])[first_key:last_key], digest, body, voids, parked,
+        -- Its voiding came first. (A voiding statement itself cannot be voided.)
+        CASE WHEN voids IS NULL AND EXISTS (SELECT 1 FROM signals_statement v WHERE v.voids = input.id)
+            THEN %b::timestamptz END
+    FROM input ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, voided_at, stored AS moment
+)""" + _CONSEQUENCES
+)
+
+_UNPARK = (
+    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest('id uuid, ' + _EVENT_COLUMNS)})"
+    """
+, won AS (
+    UPDATE signals_statement s SET parked = false FROM input
+    WHERE s.id = input.id AND s.parked
+    RETURNING s.id, s.voided_at, %b::timestamptz AS moment
+)""" + _CONSEQUENCES
+)
+
+
+def _cursor() -> psycopg.Cursor[Any]:
+    """A cursor that binds on the server, in binary: Django's own puts values into the text."""
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection)
+
+
+def _transposed(events: Iterable[NewEvent | None]) -> list[Sequence[Any]]:
+    nothing = (None,) * len(NewEvent._fields)
+    return list(zip(*(event if event is not None else nothing for event in events), strict=True))
+
+
+def write(
+    readings: Sequence["Reading"],
+    events: Sequence[NewEvent | None],
+    parked: Sequence[bool],
+    sealed: Sequence[bytes],
+    *,
+    credential_id: UUID,
+    now: datetime,
+) -> set[UUID]:
+    """The ids of the statements that were new; they are stored, and what follows from them too."""
+    if not readings:
+        return set()
+    keys: list[int] = []
+    first: list[int] = []
+    last: list[int] = []
+    for reading in readings:
+        first.append(len(keys) + 1)
+        keys += reading.keys()
+        last.append(len(keys))
+    with _cursor() as cursor:
+        cursor.execute(
+            _WRITE,
+            [
+                [reading.id for reading in readings],
+                [verb_key(reading.verb) for reading in readings],
+                [reading.actor for reading in readings],
+                first,
+                last,
+                [reading.digest for reading in readings],
+                list(sealed),
+                [reading.voids for reading in readings],
+                list(parked),
+                *map(list, _transposed(events)),
+                now,
+                credential_id,
+                keys,
+                now,
+                now,
+            ],
+            prepare=True,
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def write_unparked(ids: Sequence[UUID], events: Sequence[NewEvent | None], *, now: datetime) -> set[UUID]:
+    """The ids of the statements that were parked and no longer are; their events are written."""
+    if not ids:
+        return set()
+    with _cursor() as cursor:
+        cursor.execute(_UNPARK, [list(ids), *map(list, _transposed(events)), now, now], prepare=True)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def lock_marks(enrolment_ids: Collection[int]) -> dict[int, int]:
+    """How much is known of each of these enrolments, locked until the transaction ends; makes missing marks."""
+    wanted = sorted(enrolment_ids)
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        locked = _lock(cursor, wanted)
+        if len(locked) < len(wanted):
+            cursor.execute(
+                "INSERT INTO signals_enrolmentmark (enrolment_id, known_seq, dirty_days)"
+                " SELECT id, 0, '{}' FROM unnest(%s::bigint[]) id ON CONFLICT DO NOTHING",
+                [[key for key in wanted if key not in locked]],
+            )
+            locked = _lock(cursor, wanted)
+    return locked
+
+
+def _lock(cursor: Any, wanted: list[int]) -> dict[int, int]:
+    cursor.execute(
+        "SELECT enrolment_id, known_seq FROM signals_enrolmentmark WHERE enrolment_id = ANY(%s)"
+        " ORDER BY enrolment_id FOR UPDATE",
+        [wanted],
+    )
+    return dict(cursor.fetchall())
+
+
+def already_stored(ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are stored."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM signals_statement WHERE id = ANY(%s)", [list(ids)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def stored_forms(ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
+    """The digest and sealed body of each stored statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, digest, body FROM signals_statement WHERE id = ANY(%s)", [list(ids)])
+        return {key: (bytes(digest), bytes(body)) for key, digest, body in cursor.fetchall()}
+
+
+def park(ids: Sequence[UUID]) -> None:
+    """Marks stored statements as waiting for their event."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE signals_statement SET parked = true WHERE id = ANY(%s)", [list(ids)])
+
+
+def claim_parked(*, now: datetime, limit: int) -> list[StoredRow]:
+    """Parked statements whose actor's identifier now names somebody, claimed by this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.id, s.stored, s.body, c.permissions @> '{backfill}' FROM signals_statement s"
+            " JOIN signals_credential c ON c.id = s.credential_id"
+            " WHERE s.parked AND s.voided_at IS NULL AND s.actor IN ("
+            "   SELECT hash FROM learners_identifier WHERE valid_to IS NULL OR valid_to >= %s)"
+            " ORDER BY s.stored, s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
+            [now.date(), limit],
+        )
+        return [
+            StoredRow(key, stored, bytes(body), backfill) for key, stored, body, backfill in cursor.fetchall()
+        ]

@@ -1,0 +1,110 @@
+"""Taking statements back: the voided one's event is marked with when that became known, and its day is dirty."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from signals import store
+from signals.reading import StoredRow, read_stored
+
+
+class Voidable(NamedTuple):
+    statement_id: UUID
+    occurred_at: datetime
+    enrolment_id: int | None
+
+
+def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
+    """The events of these stored statements that are not void yet."""
+    if not statement_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, stored, body FROM signals_statement WHERE id = ANY(%s) AND voids IS NULL ORDER BY id",
+            [list(statement_ids)],
+        )
+        # Events are found by their month, which only the statement's own text knows.
+        readings = [read_stored(StoredRow(*row, backfill=False)) for row in cursor.fetchall()]
+        if not readings:
+            return []
+        cursor.execute(
+            "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
+            " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"
+            " WHERE e.voided_seq IS NULL ORDER BY e.enrolment_id, e.occurred_at, e.statement_id",
+            [[reading.occurred_at for reading in readings], [reading.id for reading in readings]],
+        )
+        return [Voidable(*row) for row in cursor.fetchall()]
+
+
+def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
+    """How many of these statements are void now and were not. Inside the transaction that stores the voiding."""
+    if not statement_ids:
+        return 0
+    voidable = events_of(statement_ids)
+    known = store.lock_marks({event.enrolment_id for event in voidable if event.enrolment_id is not None})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE signals_statement SET voided_at = %s WHERE id = ANY(%s) AND voids IS NULL AND voided_at IS NULL"
+            " RETURNING id",
+            [now, list(statement_ids)],
+        )
+        voided = {row[0] for row in cursor.fetchall()}
+        _mark_events(cursor, [event for event in voidable if event.statement_id in voided], known, now)
+    return len(voided)
+
+
+def _mark_events(cursor: Any, events: Sequence[Voidable], known: dict[int, int], now: datetime) -> None:
+    if not events:
+        return
+    numbers: list[int] = []
+    days: dict[int, set[Any]] = {}
+    for event in events:
+        if event.enrolment_id is None:
+            numbers.append(0)
+            continue
+        known[event.enrolment_id] += 1
+        numbers.append(known[event.enrolment_id])
+        days.setdefault(event.enrolment_id, set()).add(event.occurred_at.astimezone(UTC).date())
+    arrays = [
+        [event.occurred_at for event in events],
+        [event.statement_id for event in events],
+        numbers,
+    ]
+    cursor.execute(
+        "UPDATE signals_event e SET voided_seq = n.seq"
+        " FROM unnest(%s::timestamptz[], %s::uuid[], %s::bigint[]) n(at, id, seq)"
+        " WHERE e.occurred_at = n.at AND e.statement_id = n.id",
+        arrays,
+    )
+    cursor.execute(
+        "UPDATE signals_assessmentresult r SET voided_seq = n.seq FROM unnest(%s::uuid[], %s::bigint[]) n(id, seq)"
+        " WHERE r.statement_id = n.id",
+        arrays[1:],
+    )
+    for enrolment_id in sorted(days):
+        cursor.execute(
+            "UPDATE signals_enrolmentmark SET known_seq = %s, dirty_since = coalesce(dirty_since, %s),"
+            " dirty_days = (SELECT array_agg(DISTINCT d ORDER BY d) FROM unnest(dirty_days || %s::date[]) d)"
+            " WHERE enrolment_id = %s",
+            [known[enrolment_id], now, sorted(days[enrolment_id]), enrolment_id],
+        )
+
+
+def settle_late(*, now: datetime, limit: int = 500) -> int:
+    """How many statements were voided that met their voiding while both were on their way in.
+
+    Two transactions that commit at the same moment do not see each other; the beat does, a little later.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT t.id FROM signals_statement v JOIN signals_statement t ON t.id = v.voids"
+                " WHERE v.voids IS NOT NULL AND t.voids IS NULL AND t.voided_at IS NULL AND v.stored >= %s"
+                " ORDER BY t.id LIMIT %s",
+                [now - timedelta(days=1), limit],
+            )
+            late = [row[0] for row in cursor.fetchall()]
+        return void(late, now=now)

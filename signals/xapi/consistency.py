@@ -1,0 +1,46 @@
+"""Up to which moment everything stored can be read: the standard's X-Experience-API-Consistent-Through.
+
+A statement's ``stored`` is read before its transaction commits, so a later one can become readable first. Writers
+therefore announce their moment (a shared advisory lock on its second) until they have committed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from django.db import DatabaseError, connection
+
+WRITING = 0x58415049
+# A writer reads the clock a moment before its announcement can be seen.
+MARGIN = timedelta(milliseconds=500)
+
+
+@contextmanager
+def announced(now: datetime) -> Iterator[None]:
+    """Lets readers know, while the block runs, that statements stored at this moment are on their way."""
+    second = int(now.timestamp())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", [WRITING, second])
+    try:
+        yield
+    finally:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [WRITING, second])
+        except DatabaseError:
+            # The connection is lost, or an outer transaction has failed: a lost connection releases by itself.
+            if not connection.in_atomic_block:
+                connection.close()
+
+
+def consistent_through(*, now: datetime) -> datetime:
+    """Everything stored before this can be read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [WRITING],
+        )
+        oldest = cursor.fetchone()[0]
+    through = now - MARGIN
+    return min(through, datetime.fromtimestamp(oldest, tz=UTC)) if oldest is not None else through

@@ -1,0 +1,260 @@
+"""Reading statements back by the standard's filters, page by page, on keyed hashes alone."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.core import signing
+from django.db import connection
+
+from signals.models import Credential
+from signals.xapi import keys
+from signals.xapi.agents import check_actor
+from signals.xapi.credentials import authority
+from signals.xapi.faults import Faults
+from signals.xapi.primitives import is_iri, moment, uuid_of
+from signals.xapi.wire import BadRequest
+
+MOST = 500
+USUAL = 100
+FORMATS = ("exact", "ids", "canonical")
+SINGLE = frozenset({"statementId", "voidedStatementId"})
+WITH_SINGLE = SINGLE | {"format", "attachments"}
+PARAMETERS = WITH_SINGLE | {
+    "agent",
+    "verb",
+    "activity",
+    "registration",
+    "related_activities",
+    "related_agents",
+    "since",
+    "until",
+    "limit",
+    "ascending",
+    "cursor",
+}
+CURSOR_SALT = "signals.xapi.more"
+
+
+class Query(NamedTuple):
+    """What is asked for. Everything in it is a hash, a moment or a switch: it can be signed and sent away."""
+
+    all_of: list[int]  # search keys that all must be there
+    any_of: list[list[int]]  # of each list one must be there
+    authority: str | None  # the credential asked for as a related agent; alternative to the first of any_of
+    since: str | None
+    until: str | None
+    ascending: bool
+    limit: int
+    format: str
+    attachments: bool
+    after: tuple[str, str] | None  # (stored, id) of the last one sent
+
+
+class Found(NamedTuple):
+    id: UUID
+    stored: datetime
+    body: bytes
+    credential_id: UUID
+    voided: bool
+
+
+class Page(NamedTuple):
+    found: list[Found]
+    more: str  # what asks for the next page, or ""
+
+
+def single(parameters: Mapping[str, str]) -> tuple[UUID, bool] | None:
+    """(id, whether a voided one is asked for) where a request asks for one statement."""
+    asked = SINGLE & set(parameters)
+    if not asked:
+        return None
+    if len(asked) == 2:
+        raise BadRequest("voidedStatementId", "cannot go with statementId", "Ask for one of the two.")
+    name = asked.pop()
+    others = set(parameters) - WITH_SINGLE
+    if others:
+        raise BadRequest(sorted(others)[0], f"cannot go with {name}", "Leave out all filters.")
+    found = uuid_of(parameters[name])
+    if found is None:
+        raise BadRequest(name, "is not a UUID", "Send 32 hexadecimal digits as 8-4-4-4-12.")
+    return found, name == "voidedStatementId"
+
+
+def parse(parameters: Mapping[str, str]) -> Query:
+    """The query asked for. Raises BadRequest naming the parameter that is wrong."""
+    unknown = set(parameters) - PARAMETERS
+    if unknown:
+        raise BadRequest(
+            sorted(unknown)[0], "is not a parameter", f"Use only {', '.join(sorted(PARAMETERS))}."
+        )
+    if "cursor" in parameters:
+        return _continued(parameters["cursor"])
+    all_of: list[int] = []
+    any_of: list[list[int]] = []
+    vouched_by: str | None = None
+    if "agent" in parameters:
+        agent = _agent(parameters["agent"])
+        found = keys.identity(agent)
+        if found is None:
+            raise BadRequest("agent", "has no identifier", "Ask for an agent or an identified group.")
+        if _switch(parameters, "related_agents"):
+            any_of.append([found[1], found[2]])
+            vouched_by = _credential_named(agent)
+        else:
+            all_of.append(found[1])
+    if "verb" in parameters:
+        all_of.append(keys.verb_key(_iri(parameters, "verb")))
+    if "activity" in parameters:
+        iri = _iri(parameters, "activity")
+        if _switch(parameters, "related_activities"):
+            any_of.append([keys.activity_key(iri), keys.related_activity_key(iri)])
+        else:
+            all_of.append(keys.activity_key(iri))
+    if "registration" in parameters:
+        if uuid_of(parameters["registration"]) is None:
+            raise BadRequest("registration", "is not a UUID", "Send 32 hexadecimal digits as 8-4-4-4-12.")
+        all_of.append(keys.registration_key(parameters["registration"]))
+    # Checked even where nothing uses them.
+    _switch(parameters, "related_agents")
+    _switch(parameters, "related_activities")
+    return Query(
+        all_of=all_of,
+        any_of=any_of,
+        authority=vouched_by,
+        since=_moment(parameters, "since"),
+        until=_moment(parameters, "until"),
+        ascending=_switch(parameters, "ascending"),
+        limit=_limit(parameters),
+        format=format_of(parameters),
+        attachments=_switch(parameters, "attachments"),
+        after=None,
+    )
+
+
+def format_of(parameters: Mapping[str, str]) -> str:
+    """The form of answer asked for."""
+    asked = parameters.get("format", "exact")
+    if asked not in FORMATS:
+        raise BadRequest("format", "is not one of the standard's", f"Send one of {', '.join(FORMATS)}.")
+    return asked
+
+
+def page(query: Query, *, mine: Credential | None) -> Page:
+    """One page of statements, voided ones left out. ``mine`` shows only what that credential sent."""
+    conditions = ["voided_at IS NULL"]
+    values: list[Any] = []
+    if query.all_of:
+        conditions.append("search_keys @> %s::bigint[]")
+        values.append(query.all_of)
+    for number, group in enumerate(query.any_of):
+        if number == 0 and query.authority is not None:
+            conditions.append("(search_keys && %s::bigint[] OR credential_id = %s)")
+            values += [group, query.authority]
+        else:
+            conditions.append("search_keys && %s::bigint[]")
+            values.append(group)
+    if query.since is not None:
+        conditions.append("stored > %s::timestamptz")
+        values.append(query.since)
+    if query.until is not None:
+        conditions.append("stored <= %s::timestamptz")
+        values.append(query.until)
+    if mine is not None:
+        conditions.append("credential_id = %s")
+        values.append(mine.pk)
+    if query.after is not None:
+        conditions.append(f"(stored, id) {'>' if query.ascending else '<'} (%s::timestamptz, %s::uuid)")
+        values += query.after
+    order = "stored, id" if query.ascending else "stored DESC, id DESC"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, stored, body, credential_id, voided_at IS NOT NULL FROM signals_statement"
+            f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT %s",
+            [*values, query.limit + 1],
+        )
+        rows = [Found(*row) for row in cursor.fetchall()]
+    if len(rows) <= query.limit:
+        return Page(rows, "")
+    rows = rows[: query.limit]
+    last = (rows[-1].stored.isoformat(), str(rows[-1].id))
+    return Page(rows, _cursor(query._replace(after=last)))
+
+
+def one(statement_id: UUID, *, voided: bool, mine: Credential | None) -> Found | None:
+    """The statement of this id, if it is (or is not) voided, as asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, stored, body, credential_id, voided_at IS NOT NULL FROM signals_statement"
+            " WHERE id = %s AND (voided_at IS NOT NULL) = %s AND (%s::uuid IS NULL OR credential_id = %s)",
+            [statement_id, voided, mine.pk if mine else None, mine.pk if mine else None],
+        )
+        row = cursor.fetchone()
+    return Found(*row) if row is not None else None
+
+
+def _cursor(query: Query) -> str:
+    return signing.dumps(query, salt=CURSOR_SALT, compress=True)
+
+
+def _continued(cursor: str) -> Query:
+    try:
+        query = Query(*signing.loads(cursor, salt=CURSOR_SALT))
+    except (signing.BadSignature, TypeError) as error:
+        raise BadRequest(
+            "cursor", "is not one of ours", "Use the more address exactly as it was sent."
+        ) from error
+    return query._replace(after=tuple(query.after) if query.after is not None else None)
+
+
+def _agent(text: str) -> dict[str, Any]:
+    try:
+        agent = msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BadRequest("agent", "is not JSON", "Send the agent as a JSON object.") from error
+    faults = Faults(0)
+    check_actor(agent, "agent", faults)
+    if faults.found:
+        fault = faults.found[0]
+        raise BadRequest(fault.path, fault.fault, fault.mend)
+    return agent
+
+
+def _credential_named(agent: dict[str, Any]) -> str | None:
+    account = agent.get("account")
+    if account is None or account["homePage"] != settings.PUBLIC_URL:
+        return None
+    found = uuid_of(account["name"])
+    return str(found) if found is not None and authority(found)["account"] == account else None
+
+
+def _iri(parameters: Mapping[str, str], name: str) -> str:
+    if not is_iri(parameters[name]):
+        raise BadRequest(name, "is not an IRI", "Send an absolute IRI with its scheme.")
+    return parameters[name]
+
+
+def _moment(parameters: Mapping[str, str], name: str) -> str | None:
+    if name not in parameters:
+        return None
+    found = moment(parameters[name])
+    if found is None:
+        raise BadRequest(name, "is not an ISO 8601 date and time", 'Write it like "2025-03-01T09:30:00Z".')
+    return found.isoformat()
+
+
+def _switch(parameters: Mapping[str, str], name: str) -> bool:
+    value = parameters.get(name, "false").lower()
+    if value not in ("true", "false"):
+        raise BadRequest(name, "is neither true nor false", "Send true or false.")
+    return value == "true"
+
+
+def _limit(parameters: Mapping[str, str]) -> int:
+    text = parameters.get("limit", "0")
+    if not text.isascii() or not text.isdigit():
+        raise BadRequest("limit", "is not a whole number", "Send 0 (as many as we like) or more.")
+    return min(int(text), MOST) or USUAL

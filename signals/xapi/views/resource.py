@@ -1,0 +1,96 @@
+"""What stands before every resource of the record store: method, version, credential; and errors as answers."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import wraps
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from signals.models import Credential
+from signals.xapi.consistency import consistent_through
+from signals.xapi.credentials import MayNot, NotRecognised, recognise
+from signals.xapi.faults import StatementConflict, StatementFaults
+from signals.xapi.primitives import is_version
+from signals.xapi.wire import (
+    NEWEST_1,
+    NEWEST_2,
+    THROUGH_HEADER,
+    VERSION_HEADER,
+    BadRequest,
+    faulty,
+    refusal,
+    stamp,
+    version_of,
+)
+
+View = Callable[[HttpRequest, Credential, datetime], HttpResponse]
+
+
+def resource(methods: Iterable[str]) -> Callable[[View], Callable[[HttpRequest], HttpResponse]]:
+    """Makes a view into one of the record store's resources: it gets the caller's credential and the time."""
+    allowed = [*methods]
+
+    def make(view: View) -> Callable[[HttpRequest], HttpResponse]:
+        @csrf_exempt
+        @login_not_required
+        @wraps(view)
+        def answer(request: HttpRequest) -> HttpResponse:
+            now = timezone.now()
+            response = _guarded(view, request, now, allowed)
+            response[VERSION_HEADER] = version_of(request)
+            if THROUGH_HEADER not in response:
+                response[THROUGH_HEADER] = stamp(consistent_through(now=now))
+            return response
+
+        return answer
+
+    return make
+
+
+def _guarded(view: View, request: HttpRequest, now: datetime, allowed: list[str]) -> HttpResponse:
+    try:
+        if request.method not in allowed:
+            response = refusal(405, [("method", "is not served here", f"Use one of {', '.join(allowed)}.")])
+            response["Allow"] = ", ".join(allowed)
+            return response
+        _check_version(request)
+        credential = recognise(request.headers.get("Authorization", ""))
+        return view(request, credential, now)
+    except NotRecognised:
+        response = refusal(
+            401,
+            [
+                (
+                    "Authorization",
+                    "names no credential in use",
+                    "Send Basic credentials made by manage.py lrs_client.",
+                )
+            ],
+        )
+        response["WWW-Authenticate"] = 'Basic realm="Rekindle record store", charset="UTF-8"'
+        return response
+    except MayNot as error:
+        return refusal(403, [("Authorization", "lacks a permission", str(error))])
+    except BadRequest as error:
+        return refusal(error.status, [(error.where, error.fault, error.mend)])
+    except StatementFaults as error:
+        return faulty(error.faults)
+    except StatementConflict as error:
+        return refusal(
+            409,
+            [
+                (f"id {key}", "is already stored with other content", "Give a new statement a new id.")
+                for key in error.ids
+            ],
+        )
+
+
+def _check_version(request: HttpRequest) -> None:
+    sent = request.headers.get(VERSION_HEADER)
+    if sent is None:
+        raise BadRequest(VERSION_HEADER, "is missing", f"Send {NEWEST_1} or {NEWEST_2}.")
+    if not is_version(sent):
+        raise BadRequest(VERSION_HEADER, "is not a version we speak", f"Send {NEWEST_1} or {NEWEST_2}.")
