@@ -5,11 +5,12 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from coaching.querysets import CaseQuerySet
 from consent.crypto import EncryptedTextField
 
 
 class DismissReason(models.TextChoices):
-    """Why a coach says no. Each has an effect: coaching.inbox.dismiss."""
+    """Why a coach says no. Each has an effect: coaching.casework.dismiss."""
 
     NOT_AT_RISK = "not_at_risk", "Not at risk"
     HANDLED = "handled", "Right, but already handled elsewhere"
@@ -43,6 +44,8 @@ class Case(models.Model):
     snoozed_until = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = CaseQuerySet.as_manager()
+
     class Meta:
         ordering = ("due_at", "pk")
         constraints = [
@@ -60,6 +63,15 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"case {self.pk}"
+
+    def shows_name_to(self, user_id: uuid.UUID) -> bool:
+        """A coach sees whom a case is about while they are working on it, and a pseudonym otherwise."""
+        return self.state == self.State.ACCEPTED and self.assignee_id == user_id
+
+    def called(self, user_id: uuid.UUID) -> str:
+        """What this coach calls the learner of the case."""
+        learner = self.enrolment.learner
+        return (learner.name if self.shows_name_to(user_id) else "") or learner.pseudonym
 
 
 class Verdict(models.Model):

@@ -1,0 +1,161 @@
+"""Stage 7b: opens cases for what waits for a person, brings back the snoozed, closes what needs nobody any more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case as Choice
+from zoneinfo import ZoneInfo
+
+from coaching import worktime
+from coaching.models import Case
+from coaching.querysets import ASKED_THEMSELVES
+from consent import gate
+from consent.scopes import Scope
+from interventions.models import Approval, Escalation
+from learners import access
+from learners.models import Enrolment
+
+APPROVAL_HOURS = 24
+ESCALATION_HOURS = 8  # of the working day
+
+
+def collect(*, now: datetime, limit: int = 500) -> int:
+    """Brings the inbox up to date by up to ``limit`` rows of each kind; returns how many cases changed."""
+    with transaction.atomic():
+        done = _close_overtaken(now, limit)
+        done += _wake(now, limit)
+        done += _open_escalations(now, limit)
+        done += _open_approvals(now, limit)
+    return done
+
+
+def due_at(*, is_escalation: bool, asked_at: datetime) -> datetime:
+    """By when a coach should have answered; weekends do not count, and nights do not for escalations."""
+    zone = ZoneInfo(settings.ORGANISATION_TIME_ZONE)
+    if is_escalation:
+        return worktime.add_hours(asked_at, ESCALATION_HOURS, zone)
+    return worktime.add_hours(asked_at, APPROVAL_HOURS, zone, day=worktime.ALL_DAY)
+
+
+def _close_overtaken(now: datetime, limit: int) -> int:
+    """Closes cases whose approval lapsed or was answered elsewhere, and those whose episode ended."""
+    lapsed = Q(is_escalation=False, state__in=(Case.State.OPEN, Case.State.SNOOZED)) & ~Q(
+        decision__approval__state=Approval.State.WAITING
+    )
+    overtaken = (
+        Case.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(lapsed | Q(episode__closed_at__isnull=False))
+        .exclude(state=Case.State.CLOSED)
+        .order_by("pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+    return Case.objects.filter(pk__in=list(overtaken)).update(
+        state=Case.State.CLOSED, closed_at=now, snoozed_until=None, version=F("version") + 1
+    )
+
+
+def _wake(now: datetime, limit: int) -> int:
+    """Snoozed cases come back by themselves: nobody is muted for good."""
+    due = (
+        Case.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(state=Case.State.SNOOZED, snoozed_until__lte=now)
+        .order_by("snoozed_until", "pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+    return Case.objects.filter(pk__in=list(due)).update(
+        state=Case.State.OPEN, snoozed_until=None, version=F("version") + 1
+    )
+
+
+def _open_escalations(now: datetime, limit: int) -> int:
+    """A case for each escalation to a coach; an open approval case of the same learner and course becomes it."""
+    rows = list(
+        Escalation.objects.select_for_update(skip_locked=True, of=("self",))
+        # Word to a manager has its proof too, but waits for approval first: that is an approval case.
+        .filter(collected_at__isnull=True, decision__action="coach")
+        .select_related("decision__enrolment", "episode")
+        .order_by("at", "pk")[:limit]
+    )
+    changed = 0
+    wanted = []
+    allowed = gate.filter_allowed({row.decision.enrolment.learner_id for row in rows}, Scope.COACH)
+    for row in rows:
+        decision = row.decision
+        if row.episode.closed_at is not None:
+            continue  # over before anybody looked
+        if decision.enrolment.learner_id not in allowed and row.exemption not in ASKED_THEMSELVES:
+            continue  # said no in the meantime: there is nobody to tell
+        upgraded = (
+            Case.objects.filter(enrolment_id=decision.enrolment_id)
+            .exclude(state=Case.State.CLOSED)
+            .update(
+                is_escalation=True,
+                episode_id=row.episode_id,
+                decision=decision,
+                due_at=due_at(is_escalation=True, asked_at=row.at),
+                # Whoever works on it already goes on; anything else needs a decision now.
+                state=_reopened(),
+                snoozed_until=None,
+                version=F("version") + 1,
+            )
+        )
+        changed += upgraded
+        if not upgraded:
+            wanted.append((decision.enrolment, row.episode_id, decision.pk, row.at))
+    changed += _create(wanted, is_escalation=True, now=now)
+    Escalation.objects.filter(pk__in=[row.pk for row in rows]).update(collected_at=now)
+    return changed
+
+
+def _open_approvals(now: datetime, limit: int) -> int:
+    """A case for each step that waits for a yes, unless a case of that learner and course is open already."""
+    busy = Case.objects.filter(enrolment_id=OuterRef("decision__enrolment_id")).exclude(state=Case.State.CLOSED)
+    rows = list(
+        Approval.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(~Exists(busy), state=Approval.State.WAITING, collected_at__isnull=True)
+        .select_related("decision__enrolment")
+        .order_by("asked_at", "pk")[:limit]
+    )
+    allowed = gate.filter_allowed({row.decision.enrolment.learner_id for row in rows}, Scope.COACH)
+    wanted = [
+        (row.decision.enrolment, row.decision.episode_id, row.decision.pk, row.asked_at)
+        for row in rows
+        if row.decision.enrolment.learner_id in allowed and row.decision.episode_id is not None
+    ]
+    changed = _create(wanted, is_escalation=False, now=now)
+    Approval.objects.filter(pk__in=[row.pk for row in rows]).update(collected_at=now)
+    return changed
+
+
+def _reopened() -> Choice:
+    return Choice(
+        When(state=Case.State.ACCEPTED, then=Value(Case.State.ACCEPTED)),
+        default=Value(Case.State.OPEN),
+    )
+
+
+def _create(
+    wanted: Sequence[tuple[Enrolment, UUID | None, UUID, datetime]], *, is_escalation: bool, now: datetime
+) -> int:
+    """New cases, each assigned to the learner's coach. Who came second for a learner and course is left out."""
+    coaches = access.coach_of({enrolment.learner_id for enrolment, *_ in wanted}, on=now.date())
+    made = Case.objects.bulk_create(
+        [
+            Case(
+                enrolment=enrolment,
+                episode_id=episode_id,
+                decision_id=decision_id,
+                is_escalation=is_escalation,
+                assignee=coaches.get(enrolment.learner_id),
+                opened_at=now,
+                due_at=due_at(is_escalation=is_escalation, asked_at=asked_at),
+            )
+            for enrolment, episode_id, decision_id, asked_at in wanted
+        ],
+        ignore_conflicts=True,
+    )
+    return len(made)

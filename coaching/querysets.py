@@ -1,0 +1,75 @@
+"""Sets of cases, in the words of the inbox."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Count, Q
+
+from consent import gate
+from consent.scopes import Scope
+from learners import access
+from learners.models import Learner, Role, User
+
+if TYPE_CHECKING:
+    from coaching.models import Case  # noqa: F401  (generic parameter)
+
+DONE_FOR = timedelta(days=7)
+# Who asked for a person is heard by one, whatever they said about coaches before.
+ASKED_THEMSELVES = ("learner_asked", "contest")
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def visible_to(self, user: User, *, now: datetime) -> "CaseQuerySet":
+        """The cases a coach may see: of learners in their care (or in nobody's) who allow it; never their own."""
+        if not user.has_role(Role.COACH):
+            return self.none()
+        seen = set(Learner.objects.visible_to(user).values_list("pk", flat=True)) - {user.learner_id}
+        coaches = access.coach_of(seen, on=now.date())
+        # Somebody who is a manager as well sees their reports elsewhere, and less of them.
+        mine = [pk for pk in seen if pk not in coaches or coaches[pk].pk == user.pk]
+        return self.filter(enrolment__learner_id__in=mine).allowed()
+
+    def allowed(self) -> "CaseQuerySet":
+        """Those whose learner lets coaches see them, or asked for a person."""
+        willing = gate.only_allowing(self.model._default_manager.all(), Scope.COACH, field="enrolment__learner_id")
+        return self.filter(
+            Q(pk__in=willing.order_by().values("pk"))
+            | Q(is_escalation=True, decision__escalation__exemption__in=ASKED_THEMSELVES)
+        )
+
+    def open(self) -> "CaseQuerySet":
+        return self.exclude(state="closed")
+
+    def view(self, key: str, *, by: UUID, now: datetime) -> "CaseQuerySet":
+        """The cases of one view of the inbox, the most urgent (or the latest closed) first."""
+        rows = self.filter(VIEWS[key](by, now))
+        return rows.order_by("-closed_at", "pk") if key == "done" else rows.order_by("due_at", "pk")
+
+    def counts(self, *, by: UUID, now: datetime) -> dict[str, int]:
+        """How many cases each view holds, in one query."""
+        return self.order_by().aggregate(
+            **{key: Count("pk", filter=condition(by, now)) for key, condition in VIEWS.items()},
+            overdue=Count("pk", filter=Q(state="open", due_at__lt=now)),
+        )
+
+    def for_reading(self) -> "CaseQuerySet":
+        """With everything a row of the list shows."""
+        return self.select_related(
+            "enrolment__course",
+            "enrolment__learner__job_role",
+            "episode",
+            "decision__lesson",
+            "decision__escalation",
+            "assignee",
+        ).defer("decision__snapshot")
+
+
+VIEWS = {
+    "needs": lambda by, now: Q(state="open"),
+    "mine": lambda by, now: Q(assignee_id=by) & Q(state__in=("open", "accepted")),
+    "snoozed": lambda by, now: Q(state="snoozed"),
+    "working": lambda by, now: Q(state="accepted"),
+    "done": lambda by, now: Q(state="closed", closed_at__gte=now - DONE_FOR),
+}
