@@ -43,6 +43,7 @@ def change_route(*, decision: Decision, action: str, by: UUID, now: datetime) ->
     """
     policy_row = store.live()
     policy = store.document(policy_row)
+    assert decision.episode_id is not None  # an acting decision has an episode (constraint)
     with transaction.atomic():
         episode = Episode.objects.select_for_update().get(pk=decision.episode_id)
         proof = episode.attempts.filter(verdict="no_improvement").order_by("-judged_at").first()

@@ -53,6 +53,7 @@ def hand_on(*, ask: ManagerAsk, version: int, now: datetime) -> None:
         _next_step(ask, now, look_again_at=None)
         previous = Decision.objects.select_related("escalation").get(pk=ask.decision_id)
         proof = previous.escalation
+        assert previous.episode_id is not None  # an acting decision has an episode (constraint)
         decision = Decision.objects.create(
             enrolment_id=previous.enrolment_id,
             episode_id=previous.episode_id,

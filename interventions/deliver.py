@@ -114,6 +114,7 @@ def _reached(delivery: Delivery, now: datetime) -> None:
     """The first channel that gets through starts the attempt's window."""
     decision = delivery.decision
     policy = store.document(store.live())
+    assert decision.episode_id is not None  # an acting decision has an episode (constraint)
     episode = Episode.objects.get(pk=decision.episode_id)
     ends_at = now + timedelta(hours=window_hours(episode.ladder, policy))
     _, created = Attempt.objects.get_or_create(

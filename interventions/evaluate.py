@@ -46,8 +46,14 @@ def _claim(now: datetime, limit: int) -> list[int]:
     """The enrolments to look at, their watch rows locked."""
     unread = Risk.objects.filter(unread_since__isnull=False).order_by("unread_since", "pk")
     due = Watch.objects.filter(review_at__lte=now).order_by("review_at", "pk")
+    # Once a course has ended nothing is scored any more, so nothing else would end its episode.
+    ended = Episode.objects.filter(closed_at__isnull=True).exclude(enrolment__state="active").order_by("pk")
     candidates = sorted(
-        {*unread.values_list("pk", flat=True)[:limit], *due.values_list("pk", flat=True)[:limit]}
+        {
+            *unread.values_list("pk", flat=True)[:limit],
+            *due.values_list("pk", flat=True)[:limit],
+            *ended.values_list("enrolment_id", flat=True)[:limit],
+        }
     )
     if not candidates:
         return []
@@ -68,7 +74,11 @@ def _claim(now: datetime, limit: int) -> list[int]:
     )
     still_due = set(
         Watch.objects.filter(pk__in=locked)
-        .filter(Q(review_at__lte=now) | Q(enrolment__risk__unread_since__isnull=False))
+        .filter(
+            Q(review_at__lte=now)
+            | Q(enrolment__risk__unread_since__isnull=False)
+            | (~Q(enrolment__state="active") & Q(enrolment__episodes__closed_at__isnull=True))
+        )
         .values_list("pk", flat=True)
     )
     return sorted((locked - (scored - free)) & still_due)
@@ -134,7 +144,7 @@ def _keep(
         decision = Decision(
             enrolment_id=pk,
             episode_id=episode_id,
-            step=steps_taken.get(episode_id, step) if acting and episode_id else None,
+            step=steps_taken.get(episode_id, step) if acting and episode_id is not None else None,
             policy=policy_row,
             action=choice.action,
             lesson_id=lessons.get(choice.lesson),
@@ -150,6 +160,7 @@ def _keep(
         if choice.action in LEARNER_DIRECTED and not getattr(policy.automation, choice.action):
             approvals.append(Approval(decision=decision, asked_at=now))
         elif choice.action in ("manager", "coach"):
+            assert episode_id is not None
             proof = None if choice.exemption else proofs.get(episode_id)
             escalations.append(
                 Escalation(

@@ -98,7 +98,8 @@ def _episodes(enrolment_ids: Sequence[int]) -> dict[int, EpisodeView]:
         .defer("snapshot", "eligible", "reasons")
         .order_by("at", "pk")
     ):
-        acting[decision.episode_id].append(decision)  # type: ignore[index]  (filtered by episode)
+        assert decision.episode_id is not None
+        acting[decision.episode_id].append(decision)
     attempts: dict[UUID, list[Attempt]] = defaultdict(list)
     for attempt in Attempt.objects.filter(episode_id__in=ids).order_by("reached_at", "pk"):
         attempts[attempt.episode_id].append(attempt)

@@ -1,0 +1,52 @@
+"""Quiet hours hold in every zone of the world, whatever its clocks do."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interventions import timing
+from interventions.policy.document import Limits
+
+LONDON = ZoneInfo("Europe/London")
+ZONES = sorted(available_timezones() - {"localtime", "Factory"})
+MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize(
+    ("local", "quiet"),
+    [
+        (datetime(2026, 3, 9, 7, 59), True),
+        (datetime(2026, 3, 9, 8, 0), False),
+        (datetime(2026, 3, 9, 17, 59), False),
+        (datetime(2026, 3, 9, 18, 0), True),
+        (datetime(2026, 3, 7, 12, 0), True),
+    ],
+)
+def test_it_is_quiet_at_night_and_at_weekends(local: datetime, quiet: bool) -> None:
+    assert timing.is_quiet(local.replace(tzinfo=LONDON), LONDON, Limits()) is quiet
+
+
+def test_it_waits_from_friday_evening_to_monday_morning() -> None:
+    friday = datetime(2026, 3, 6, 19, tzinfo=LONDON)
+
+    assert timing.next_open(friday, LONDON, Limits()) == datetime(2026, 3, 9, 8, tzinfo=LONDON)
+
+
+def test_it_opens_at_eight_on_the_clock_after_the_clocks_change() -> None:
+    saturday = datetime(2026, 3, 28, 12, tzinfo=LONDON)  # clocks go forward on the 29th
+
+    assert timing.next_open(saturday, LONDON, Limits()) == datetime(2026, 3, 30, 7, tzinfo=UTC)
+
+
+@given(at=MOMENTS, zone=st.sampled_from(ZONES), start=st.integers(0, 23), end=st.integers(0, 23))
+def test_it_always_finds_an_hour_that_is_not_quiet(at: datetime, zone: str, start: int, end: int) -> None:
+    limits = Limits(quiet_from=f"{start:02}:00", quiet_to=f"{end:02}:00")
+    where = ZoneInfo(zone)
+
+    opens = timing.next_open(at, where, limits)
+
+    assert at <= opens <= at + timedelta(days=4)
+    assert not timing.is_quiet(opens, where, limits)
