@@ -1,73 +1,183 @@
-"""The words and lessons on offer, in the language that is asked for or else in English."""
+"""Lessons and words by key and language, and the rules our words obey."""
 
 import re
 from collections.abc import Mapping
-from string import Formatter
+from typing import Any, NamedTuple
 
-from django.core.exceptions import ValidationError
-
+from interventions import catalogue_data
 from interventions.models import Lesson, LessonText, MessageText
 
-PLACEHOLDERS = ("first_name", "course", "lesson", "minutes", "link")
-FALLBACK = "en"
-# Words that judge or count a person; and numbers with a percent sign, which read as a score.
-FORBIDDEN = re.compile(r"\bat risk\b|\bfail(ed|ing|ure)?\b|\bscore\b|\d\s?%|\bgefährdet\b|\bversag\w+", re.IGNORECASE)
+DEFAULT_LANGUAGE = "en"
+PLACEHOLDERS = {
+    "first_name": "the learner's first name",
+    "course": "the course",
+    "lesson": "the title of the lesson",
+    "minutes": "how long the lesson takes",
+    "link": "the address of the lesson, or of the learner's page",
+}
+SUBJECT_LENGTH = 60
+BODY_LENGTH = 600
+CHOICES = 4
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+# Words that judge a person, in the languages we ship. A message offers help; it never says how one stands.
+FORBIDDEN: tuple[tuple[str, str], ...] = (
+    (r"\bat[\s-]risk\b", "at risk"),
+    (r"\bfail(?:ed|s|ing)? to\b", "failed to"),
+    (r"\bscor(?:e|es|ed|ing)\b", "score"),
+    (r"\b(?:gefährdet\w*|risikogruppe)\b", "gefährdet"),
+    (r"\b(?:versagt\w*|durchgefallen)\b", "versagt"),
+    (r"\bnicht geschafft\b", "nicht geschafft"),
+    (r"\b(?:punktzahl|punktestand|risikowert)\w*", "Punktzahl"),
+    (r"\d\s*(?:%|percent\b|per cent\b|prozent\b)", "a number in percent"),
+)
 
 
-class NoWords(LookupError):
-    """The catalogue has no text for this; the message says which is missing."""
+class NoSuchLesson(LookupError):
+    """The catalogue has no lesson, or the lesson no text, that could be shown."""
+
+
+class NoSuchMessage(LookupError):
+    """Neither the installation nor the contents we ship have words under this key."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a text, where, and how to mend it."""
+
+    field: str
+    message: str
 
 
 def lesson_text(lesson: Lesson, language: str) -> LessonText:
-    """The lesson in this language, else in English."""
+    """The lesson in this language; else in English; else in whatever language there is."""
+    wanted = _languages(language)
     texts = {text.language: text for text in lesson.texts.all()}
-    text = texts.get(_short(language)) or texts.get(FALLBACK) or next(iter(texts.values()), None)
-    if text is None:
-        raise NoWords(f"The lesson {lesson.key} has no text in any language; add one in the admin.")
-    return text
+    for name in (*wanted, *sorted(texts)):
+        if name in texts:
+            return texts[name]
+    raise NoSuchLesson(f"The lesson {lesson.key} has no text; add one in the admin.")
 
 
-def message(key: str, fallback_key: str, language: str, values: Mapping[str, str]) -> tuple[str, str]:
-    """Subject and body under ``key``, else ``fallback_key``; in this language, else in English."""
-    rows = {
-        (row.key, row.language): row
-        for row in MessageText.objects.filter(
-            key__in=(key, fallback_key), language__in=(_short(language), FALLBACK)
-        )
+def lesson_for(*, competency_key: str | None, language: str) -> Lesson:
+    """The lesson to offer: of this competency before others, in this language before others, then by key."""
+    wanted = _languages(language)
+    rows = Lesson.objects.filter(is_active=True).order_by("key", "pk")
+    candidates = list(rows.select_related("competency").prefetch_related("texts"))
+    candidates = [lesson for lesson in candidates if lesson.texts.all()]
+    if not candidates:
+        raise NoSuchLesson("No active lesson has a text; switch one on in the admin.")
+
+    def preference(lesson: Lesson) -> tuple[int, int, str]:
+        spoken = {text.language for text in lesson.texts.all()}
+        place = next((n for n, name in enumerate(wanted) if name in spoken), len(wanted))
+        fits = lesson.competency is not None and lesson.competency.key == competency_key
+        return (0 if competency_key is not None and fits else 1, place, lesson.key)
+
+    return min(candidates, key=preference)
+
+
+def message(key: str, fallback_key: str, language: str, values: Mapping[str, object]) -> tuple[str, str]:
+    """Subject and body under this key, else under the fallback key; in this language, else in English.
+
+    What the installation has removed is taken from the contents we ship: a deleted row silences nobody.
+    """
+    keys = dict.fromkeys((key, fallback_key))
+    languages = _languages(language)
+    rows = MessageText.objects.filter(key__in=keys, language__in=languages)
+    texts: dict[tuple[str, str], tuple[str, str]] = {
+        (row.key, row.language): (row.subject, row.body) for row in rows
     }
-    for wanted in (
-        (key, _short(language)),
-        (fallback_key, _short(language)),
-        (key, FALLBACK),
-        (fallback_key, FALLBACK),
-    ):
-        if wanted in rows:
-            filled = {name: values.get(name, "") for name in PLACEHOLDERS}
-            row = rows[wanted]
-            return _tidy(row.subject.format(**filled)), _tidy(row.body.format(**filled))
-    raise NoWords(f"There is no message {fallback_key!r} in English; add one in the admin.")
+    shipped = {
+        (starter.key, starter.language): (starter.subject, starter.body)
+        for starter in catalogue_data.messages()
+        if starter.key in keys
+    }
+    for source in (texts, shipped):
+        for name in languages:
+            for wanted in keys:
+                if (wanted, name) in source:
+                    subject, body = source[wanted, name]
+                    # A line break in a course's name must not become a second mail header.
+                    return " ".join(_fill(subject, values).split()), _fill(body, values)
+    raise NoSuchMessage(f"There is no message {key} or {fallback_key}; add one in the admin.")
 
 
-def _tidy(text: str) -> str:
-    """The text without the gap that an unknown first name leaves before a comma."""
-    return re.sub(r" +,", ",", text)
-
-
-def check_words(text: str) -> None:
-    """Raises ValidationError where a text judges a person, shows a score or has a placeholder nobody fills."""
-    found = FORBIDDEN.search(text)
-    if found:
-        raise ValidationError(f"“{found.group()}” judges or counts the person; say what could help instead.")
-    try:
-        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError as fault:
-        raise ValidationError(f"The braces do not match: {fault}.") from fault
-    unknown = names - set(PLACEHOLDERS)
-    if unknown:
-        raise ValidationError(
-            f"Unknown placeholder: {', '.join(sorted(unknown))}. There are: {', '.join(PLACEHOLDERS)}."
+def faults_of_message(subject: str, body: str) -> list[Fault]:
+    """Everything that keeps these words from being saved."""
+    faults = []
+    if len(subject) > SUBJECT_LENGTH:
+        faults.append(
+            Fault(
+                "subject",
+                f"{len(subject)} characters; a subject has at most {SUBJECT_LENGTH}.",
+            )
         )
+    if "\n" in subject or "\r" in subject:
+        faults.append(Fault("subject", "A subject is one line."))
+    if len(body) > BODY_LENGTH:
+        faults.append(Fault("body", f"{len(body)} characters; at most {BODY_LENGTH}: two to four sentences."))
+    for field, text in (("subject", subject), ("body", body)):
+        faults += faults_of_words(field, text)
+        faults += _faults_of_placeholders(field, text)
+    return faults
 
 
-def _short(language: str) -> str:
-    return language.split("-")[0].lower()
+def faults_of_words(field: str, text: str) -> list[Fault]:
+    """The words in this text that judge a person."""
+    return [
+        Fault(field, f'Please do not say "{name}": words here offer help and never judge.')
+        for pattern, name in FORBIDDEN
+        if re.search(pattern, text, re.IGNORECASE)
+    ]
+
+
+def faults_of_questions(questions: Any) -> list[Fault]:
+    """Everything that keeps these questions from being asked."""
+    if not isinstance(questions, list) or not questions:
+        return [Fault("questions", "A lesson ends with at least one question.")]
+    return [
+        Fault("questions", f"Question {number}: {fault}")
+        for number, question in enumerate(questions, start=1)
+        for fault in _faults_of_question(question)
+    ]
+
+
+def _faults_of_question(question: Any) -> list[str]:
+    if not isinstance(question, dict) or set(question) != {"text", "choices", "answer", "because"}:
+        return ["needs exactly a text, choices, the answer and a because."]
+    faults = []
+    choices, answer = question["choices"], question["answer"]
+    if not str(question["text"]).strip():
+        faults.append("the question itself is missing.")
+    if not isinstance(choices, list) or len(choices) != CHOICES or not all(str(c).strip() for c in choices):
+        faults.append(f"needs {CHOICES} choices, one a line.")
+    elif len({str(choice).strip().casefold() for choice in choices}) != CHOICES:
+        faults.append("two choices are the same.")
+    if not isinstance(answer, int) or isinstance(answer, bool) or not 0 <= answer < CHOICES:
+        faults.append("needs exactly one right choice.")
+    if not str(question["because"]).strip():
+        faults.append("needs one sentence that says why the answer is right.")
+    return faults
+
+
+def _faults_of_placeholders(field: str, text: str) -> list[Fault]:
+    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    faults = [
+        Fault(field, f"{{{name}}} is no placeholder; there are {known}.")
+        for name in dict.fromkeys(_PLACEHOLDER.findall(text))
+        if name not in PLACEHOLDERS
+    ]
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
+        faults.append(Fault(field, f"A curly bracket stands alone; placeholders are written {known}."))
+    return faults
+
+
+def _fill(text: str, values: Mapping[str, object]) -> str:
+    filled = _PLACEHOLDER.sub(lambda match: str(values.get(match.group(1), "")), text)
+    # A learner without a name: "Hello , …" reads "Hello, …", and "Well done, " reads "Well done".
+    return re.sub(r"[ \t]+,", ",", filled).strip().removesuffix(",")
+
+
+def _languages(language: str) -> tuple[str, ...]:
+    """The languages to try, in order: "de-AT" is served in German."""
+    return tuple(dict.fromkeys((language, language.partition("-")[0], DEFAULT_LANGUAGE)))

@@ -1,7 +1,7 @@
 """The contents we ship: five micro-lessons and the messages, in English and German. Our own words.
 
-They start a new installation (migration 0003) and are the installation's own from then on: edited in the admin,
-never overwritten by an upgrade.
+They start a new installation (migration 0003) and are the installation's own from then on: edited in the
+admin, never overwritten by an upgrade.
 """
 
 import tomllib

@@ -4,7 +4,9 @@ Stored as JSON in ``interventions.models.Policy.document``; ``load`` and ``dump`
 Faults raise ``PolicyFault`` with the place and the mend.
 """
 
-from typing import Any, Literal
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,8 +18,19 @@ ACTIONS = ("monitor", "nudge", "lesson", "lesson_nudge", "manager", "coach")
 ActionName = Literal["monitor", "nudge", "lesson", "lesson_nudge", "manager", "coach"]
 
 
+class Fault(NamedTuple):
+    """One thing wrong with a document: where ("bands.medium"), and what to mend."""
+
+    place: str
+    message: str
+
+
 class PolicyFault(ValueError):
-    """The document cannot be used; says where and what to mend."""
+    """The document cannot be used; says where and what to mend. ``faults`` lists all of it."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(" ".join(f"{fault.place}: {fault.message}" for fault in faults))
 
 
 class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,13 +163,12 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pilot_courses: tuple[str, ...] = ()  # course IRIs; empty: every course
 
 
-def load(document: dict[str, Any]) -> Document:
-    """The typed document, checked. Raises PolicyFault naming the place."""
-    try:
-        loaded = msgspec.convert(document, Document)
-    except msgspec.ValidationError as fault:
-        raise PolicyFault(f"The policy document is not usable: {fault}") from fault
-    _check(loaded)
+def load(document: Mapping[str, Any]) -> Document:
+    """The typed document, checked. Raises PolicyFault naming each place."""
+    loaded = _convert(document)
+    found = faults(loaded)
+    if found:
+        raise PolicyFault(found)
     return loaded
 
 
@@ -166,21 +178,162 @@ def dump(document: Document) -> dict[str, Any]:
     return built
 
 
-def _check(document: Document) -> None:
-    if not 0 < document.bands.medium < document.bands.high < 1:
-        raise PolicyFault("bands: medium must lie below high, both between 0 and 1.")
-    if document.bands.hysteresis < 0 or document.bands.hysteresis >= document.bands.medium:
-        raise PolicyFault("bands.hysteresis: must be at least 0 and smaller than the medium bound.")
-    if document.triggers.mastery.recovered_at < document.triggers.mastery.below:
-        raise PolicyFault("triggers.mastery.recovered_at: must not lie below the bound that triggers.")
+def with_changes(document: Document, changes: Mapping[str, Any]) -> Document:
+    """The document with other values at these places ("bands.medium": 0.5). Raises PolicyFault."""
+    values = dump(document)
+    for place, value in changes.items():
+        *path, last = place.split(".")
+        section = values
+        for name in path:
+            section = section.get(name) if isinstance(section, dict) else None  # type: ignore[assignment]
+        if not isinstance(section, dict) or last not in section:
+            raise PolicyFault([Fault(place, "there is no such place in a policy.")])
+        section[last] = value
+    return load(values)
+
+
+class Difference(NamedTuple):
+    place: str
+    before: Any
+    after: Any
+
+
+def differences(before: Document, after: Document) -> list[Difference]:
+    """The places at which two documents differ, in the document's order."""
+    old, new = dict(flat(before)), dict(flat(after))
+    return [
+        Difference(place, old.get(place), new.get(place))
+        for place in dict.fromkeys((*old, *new))
+        if old.get(place) != new.get(place)
+    ]
+
+
+def flat(document: Document) -> Iterator[tuple[str, Any]]:
+    """Every value with its place."""
+    yield from _flat("", dump(document))
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif prefix.startswith("matrix."):
+            yield from ((f"{prefix}{name}.{attempts}", action) for attempts, action in enumerate(value))
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _convert(document: Mapping[str, Any]) -> Document:
+    try:
+        return msgspec.convert(document, Document)
+    except msgspec.ValidationError as fault:
+        what, _, where = str(fault).partition(" - at `$")
+        place = where.strip("`.").replace("[...]", "") or "document"
+        raise PolicyFault([Fault(place, f"{what}.")]) from fault
+
+
+_CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
+# Place → (smallest, largest value that makes sense). Bounds that hang together are in ``faults``.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "bands.min_coverage": (0, 1),
+    "bands.high_needs_signals": (1, 10),
+    "triggers.mastery.below": (0, 1),
+    "triggers.mastery.recovered_at": (0, 1),
+    "triggers.mastery.with_days_inactive": (0, 365),
+    "triggers.inactivity.days": (1, 365),
+    "triggers.inactivity.times_usual_gap": (0, 20),
+    "ladder.normal_hours": (1, 720),
+    "ladder.fast_hours": (1, 720),
+    "ladder.episode_days": (1, 365),
+    "ladder.rearm_days": (0, 90),
+    "limits.hold_hours": (1, 720),
+    "limits.approval_hours": (1, 720),
+    "limits.out_of_slots": (1, 20),
+    "limits.declined_days": (0, 365),
+    "limits.unanswered_days": (0, 365),
+    "first_action_hours": (1, 720),
+    "value.minutes_per_recovery": (0, 100_000),
+    **{f"value.{impact}": (0, 100) for impact in IMPACTS},
+    **{f"costs.{action}": (0, 10_000) for action in ACTIONS[1:]},
+    **{f"value.lifts.{action}.mean": (-1, 1) for action in ACTIONS[1:]},
+    **{f"value.lifts.{action}.sd": (0, 1) for action in ACTIONS[1:]},
+}
+
+
+def faults(document: Document) -> list[Fault]:
+    """Everything that keeps this document from being used."""
+    values = dict(flat(document))
+    found = []
+    for place, (least, most) in BOUNDS.items():
+        value = values.get(place)
+        if value is None:
+            found.append(Fault(place, "this value is missing."))
+        elif not least <= value <= most:
+            found.append(Fault(place, f"must lie between {least:g} and {most:g}."))
+    return found + _faults_of_thresholds(document) + _faults_of_limits(document) + _faults_of_matrix(document)
+
+
+def _faults_of_thresholds(document: Document) -> list[Fault]:
+    bands, mastery, ladder = document.bands, document.triggers.mastery, document.ladder
+    found = []
+    if not 0 < bands.medium < 1:
+        found.append(Fault("bands.medium", "must lie between 0 and 1."))
+    if not 0 < bands.high < 1:
+        found.append(Fault("bands.high", "must lie between 0 and 1."))
+    if bands.high <= bands.medium:
+        found.append(Fault("bands.high", "must lie above the medium bound."))
+    if not 0 <= bands.hysteresis < bands.medium:
+        found.append(Fault("bands.hysteresis", "must be at least 0 and smaller than the medium bound."))
+    if mastery.recovered_at < mastery.below:
+        found.append(Fault("triggers.mastery.recovered_at", "must not lie below the bound that triggers."))
+    if ladder.fast_hours > ladder.normal_hours:
+        found.append(Fault("ladder.fast_hours", "the fast ladder must not be slower than the normal one."))
+    if ladder.normal_hours > ladder.episode_days * 24:
+        found.append(
+            Fault("ladder.episode_days", "an episode must last at least one window of the normal ladder.")
+        )
+    return found
+
+
+def _faults_of_limits(document: Document) -> list[Fault]:
+    limits = document.limits
+    found = [
+        Fault(f"limits.{name}", "a time of day is written 18:00.")
+        for name in ("quiet_from", "quiet_to")
+        if not _CLOCK.fullmatch(getattr(limits, name))
+    ]
+    if limits.quiet_from == limits.quiet_to:
+        found.append(
+            Fault("limits.quiet_to", "must differ from the start, or there is no telling quiet from open.")
+        )
+    return found
+
+
+def _faults_of_matrix(document: Document) -> list[Fault]:
+    found = []
     for impact in IMPACTS:
         for band in RISK_BANDS:
-            if band not in document.matrix.get(impact, {}):
-                raise PolicyFault(f"matrix.{impact}.{band}: this cell is empty; choose an action for each attempt.")
-            if impact != "critical" and document.matrix[impact][band][0] in ("manager", "coach"):
-                raise PolicyFault(
-                    f"matrix.{impact}.{band}: the first step must be automated, unless the role is critical."
+            cell = document.matrix.get(impact, {}).get(band)
+            if cell is None:
+                found.append(
+                    Fault(f"matrix.{impact}.{band}.0", "choose an action for each number of attempts.")
                 )
-    for action in ACTIONS[1:]:
-        if action not in document.value.lifts:
-            raise PolicyFault(f"value.lifts.{action}: the prior lift of this action is missing.")
+            elif impact != "critical" and cell[0] in ("manager", "coach"):
+                found.append(
+                    Fault(
+                        f"matrix.{impact}.{band}.0",
+                        "the first step must be automated, unless the role is critical.",
+                    )
+                )
+    found += [
+        Fault(f"matrix.{name}", "there is no such role impact.")
+        for name in document.matrix
+        if name not in IMPACTS
+    ]
+    found += [
+        Fault(f"matrix.{impact}.{name}", "there is no such band.")
+        for impact, row in document.matrix.items()
+        for name in row
+        if name not in RISK_BANDS
+    ]
+    return found

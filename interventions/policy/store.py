@@ -1,8 +1,7 @@
-"""Which policy is in force, and how another comes into force."""
+"""Policies as rows: the one in force, drafts, and how one follows the other."""
 
-import time
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,81 +11,158 @@ from django.db.models import Max
 from consent import audit
 from consent.actors import SYSTEM, Party
 from interventions.models import Policy
-from interventions.policy.document import Document, PolicyFault, dump, load
+from interventions.policy.document import Document, PolicyFault, dump, load, with_changes
 
-FRESH_SECONDS = 1.0  # a change is live everywhere within two seconds
+# Before any day that a simulated clock shows.
+SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 
-_cached: tuple[float, Policy] | None = None
+
+class NoPolicyInForce(RuntimeError):
+    """There are policies, but none is live."""
+
+
+class NotADraft(Exception):
+    """Only a draft can be changed or put in force."""
+
+
+class NotPutInForceYet(Exception):
+    """Only a version that was in force can be gone back to."""
+
+
+class ReasonMissing(ValueError):
+    """A change of policy needs its reason in a sentence."""
 
 
 def live() -> Policy:
-    """The policy in force. Read from the database at most once a second per process."""
-    global _cached
-    # A stopwatch for the cache, not a clock the domain could see.
-    if _cached is None or time.monotonic() - _cached[0] > FRESH_SECONDS:
-        _cached = (time.monotonic(), Policy.objects.get(state=Policy.State.LIVE))
-    return _cached[1]
+    """The policy in force, read each time so that a change counts at once: one row by an index.
 
-
-def forget() -> None:
-    """Has the next question read the database."""
-    global _cached
-    _cached = None
-    _document.cache_clear()
+    An empty installation begins with version 1, all defaults.
+    """
+    policy = Policy.objects.filter(state=Policy.State.LIVE).first()
+    if policy is None and not Policy.objects.exists():
+        _begin()
+        policy = Policy.objects.filter(state=Policy.State.LIVE).first()
+    if policy is None:
+        raise NoPolicyInForce("No policy is in force; put a draft in force in the admin.")
+    return policy
 
 
 def document(policy: Policy) -> Document:
-    """The policy's typed document. One that was in force never changes, so it is read once."""
-    if policy.state == Policy.State.DRAFT:
-        return load(policy.document)
-    return _document(policy.version)
+    """The typed document of this policy. Parsing takes less time than looking it up in a cache would."""
+    return load(policy.document)
 
 
-@lru_cache(maxsize=64)
-def _document(version: int) -> Document:
-    return load(Policy.objects.get(version=version).document)
-
-
-def draft(*, document: Document, by: UUID | None, now: datetime, reason: str = "") -> Policy:
-    """A new draft, checked. Raises PolicyFault where it could not be put in force."""
-    load(dump(document))
+def draft_from_live(
+    *, by: UUID | None, now: datetime, changes: Document | Mapping[str, Any] | None = None, reason: str = ""
+) -> Policy:
+    """A new draft: the live document with these changes (place → value, "bands.medium": 0.5), or this document."""
     with transaction.atomic():
-        Policy.objects.select_for_update().filter(state=Policy.State.LIVE).first()
-        version = (Policy.objects.aggregate(last=Max("version"))["last"] or 0) + 1
-        return Policy.objects.create(
-            version=version, document=dump(document), reason=reason, created_by=by, created_at=now
-        )
+        base = _locked_live()
+        if isinstance(changes, Document):
+            wanted = changes
+        else:
+            wanted = with_changes(document(base), changes or {})
+        return _draft(wanted, base=base, by=by, now=now, reason=reason)
 
 
-def go_live(*, policy: Policy, by: UUID | None, now: datetime, reason: str) -> Policy:
-    """Puts a draft in force and retires the one before it."""
-    load(policy.document)
-    if not reason.strip():
-        raise PolicyFault("Say in a few words why this policy comes into force.")
+def revise(*, policy: Policy, changes: Document, by: UUID | None, now: datetime) -> Policy:
+    """The draft with this document instead. Raises NotADraft."""
+    load(dump(changes))
     with transaction.atomic():
-        Policy.objects.filter(state=Policy.State.LIVE).update(state=Policy.State.RETIRED)
-        moved = Policy.objects.filter(pk=policy.pk, state=Policy.State.DRAFT).update(
-            state=Policy.State.LIVE, live_at=now, reason=reason
-        )
+        moved = Policy.objects.filter(pk=policy.pk, state=Policy.State.DRAFT).update(document=dump(changes))
         if not moved:
-            raise PolicyFault(f"Policy {policy.version} is no draft any more.")
-        audit.record(
-            actor=Party("user", by) if by else SYSTEM,
-            action="policy.live",
-            target=Party("policy", UUID(int=policy.version)),
-            now=now,
-            detail={"version": policy.version},
-        )
-        transaction.on_commit(forget)
+            raise NotADraft(f"Policy {policy.version} is no draft; make a new draft from it.")
+        _audit("policy.revised", policy, by=by, now=now)
     policy.refresh_from_db()
     return policy
 
 
-def roll_back(*, to: Policy, by: UUID | None, now: datetime, reason: str) -> Policy:
-    """A new version with the document of an old one, in force at once."""
-    return go_live(policy=draft(document=load(to.document), by=by, now=now), by=by, now=now, reason=reason)
+def go_live(*, policy: Policy, by: UUID | None, now: datetime, reason: str) -> Policy:
+    """Puts the draft in force and retires the one before, in one transaction."""
+    if not reason.strip():
+        raise ReasonMissing("Say in a sentence why the policy changes.")
+    with transaction.atomic():
+        before = Policy.objects.select_for_update().filter(state=Policy.State.LIVE).first()
+        draft = Policy.objects.select_for_update().get(pk=policy.pk)
+        if draft.state != Policy.State.DRAFT:
+            raise NotADraft(f"Policy {draft.version} is no draft any more.")
+        load(draft.document)
+        if before is not None:
+            Policy.objects.filter(pk=before.pk).update(state=Policy.State.RETIRED)
+        Policy.objects.filter(pk=draft.pk).update(
+            state=Policy.State.LIVE, live_at=now, reason=reason.strip()[:300]
+        )
+        _audit("policy.live", draft, by=by, now=now, replaces=before.version if before else None)
+    draft.refresh_from_db()
+    return draft
 
 
-def changed(policy: Policy, **sections: Any) -> Document:
-    """The policy's document with some sections replaced."""
-    return load({**dump(load(policy.document)), **sections})
+def roll_back(*, to_version: int, by: UUID | None, now: datetime, reason: str) -> Policy:
+    """A new version in force with the document of an old one. History stays as it was."""
+    with transaction.atomic():
+        base = _locked_live()
+        old = Policy.objects.get(version=to_version)
+        if old.state != Policy.State.RETIRED:
+            raise NotPutInForceYet(f"Policy {to_version} was never retired; there is nothing to go back to.")
+        draft = _draft(load(old.document), base=base, by=by, now=now, reason=reason)
+        return go_live(policy=draft, by=by, now=now, reason=reason)
+
+
+def _begin() -> None:
+    """Version 1, all defaults. Two processes may try at once; the version is unique, so one wins."""
+    with transaction.atomic():
+        Policy.objects.bulk_create(
+            [
+                Policy(
+                    version=1,
+                    document=dump(Document()),
+                    state=Policy.State.LIVE,
+                    reason="The defaults Rekindle ships with",
+                    created_at=SINCE,
+                    live_at=SINCE,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+
+
+def _locked_live() -> Policy:
+    """The live policy's row, locked: versions are numbered one at a time."""
+    return Policy.objects.select_for_update().get(pk=live().pk)
+
+
+def _draft(wanted: Document, *, base: Policy, by: UUID | None, now: datetime, reason: str) -> Policy:
+    document = dump(wanted)
+    load(document)
+    version = (Policy.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+    draft = Policy.objects.create(
+        version=version, document=document, reason=reason.strip()[:300], created_by=by, created_at=now
+    )
+    _audit("policy.drafted", draft, by=by, now=now, base=base.version)
+    return draft
+
+
+def _audit(action: str, policy: Policy, *, by: UUID | None, now: datetime, **detail: Any) -> None:
+    # Policies are numbered, parties are named by uuid: the number is the uuid's own.
+    audit.record(
+        actor=Party("user", by) if by else SYSTEM,
+        action=action,
+        target=Party("policy", UUID(int=policy.version)),
+        now=now,
+        detail={"version": policy.version, **detail},
+    )
+
+
+__all__ = [
+    "NoPolicyInForce",
+    "NotADraft",
+    "NotPutInForceYet",
+    "PolicyFault",
+    "ReasonMissing",
+    "document",
+    "draft_from_live",
+    "go_live",
+    "live",
+    "revise",
+    "roll_back",
+]
