@@ -1,10 +1,10 @@
 """Every feature, once: what it is called, how far back it looks, and the expression that computes it.
 
 The expressions are Ibis, so one definition runs on PostgreSQL (serving), DuckDB (bulk) and other engines.
-They read five tables, in which times are seconds since 1970 and days are whole days since 1970 (UTC), so that no
-engine's date arithmetic can make a difference:
+They read five tables, in which times are seconds since 1970 and days are whole days since 1970 (UTC), so that
+no engine's date arithmetic can make a difference:
 
-- enrolment(enrolment_id, as_of, as_of_day, course_id, start_day, due_day, pass_mark): one row per answer wanted
+- enrolment(enrolment_id, as_of, as_of_day, course_id, start_day, due_day, pass_mark): a row per answer wanted
 - rollup(enrolment_id, day, amount, last_at): a day with activity
 - result(enrolment_id, key, at, scaled, success, is_item): an answer or a score; key breaks ties
 - completion(enrolment_id, activity, at): something finished (a result or a completion), when it first was
@@ -24,7 +24,9 @@ LAST_SCORES = 5
 class Source(StrEnum):
     """What a feature's expression is handed: rows to be summarised, or the one row of an enrolment."""
 
-    DAYS = "days"  # rollup up to as_of, with age (whole days before as_of) and gap (days since the active day before)
+    DAYS = (
+        "days"  # rollup up to as_of, with age (days before as_of) and gap (days since the active day before)
+    )
     RESULTS = "results"  # judged results up to as_of, with failed and recency (1 is the latest)
     STEPS = "steps"  # the plan's steps, with due_at and done_at
     ENROLMENT = "enrolment"  # the enrolment itself, with all features above
@@ -88,7 +90,13 @@ FEATURES: tuple[Feature, ...] = (
         "amount_7", "Interactions", "7 days", "count", 1, Source.DAYS, lambda t: t.amount.sum(where=t.age < 7)
     ),
     Feature(
-        "amount_30", "Interactions", "30 days", "count", 1, Source.DAYS, lambda t: t.amount.sum(where=t.age < 30)
+        "amount_30",
+        "Interactions",
+        "30 days",
+        "count",
+        1,
+        Source.DAYS,
+        lambda t: t.amount.sum(where=t.age < 30),
     ),
     Feature(
         "mastery",
@@ -106,7 +114,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         1,
         Source.RESULTS,
-        lambda t: t.failed.cast("float64").mean(),
+        lambda t: t.failed.ifelse(1.0, 0.0).mean(),
     ),
     Feature(
         "failures_in_a_row",
@@ -241,7 +249,9 @@ def feature_rows() -> Any:
         },
         name="result",
     )
-    completion = ibis.table({"enrolment_id": "int64", "activity": "int64", "at": "float64"}, name="completion")
+    completion = ibis.table(
+        {"enrolment_id": "int64", "activity": "int64", "at": "float64"}, name="completion"
+    )
     plan = ibis.table({"course_id": "int64", "activity": "int64", "due_day": "int32"}, name="plan")
 
     summaries = {
@@ -286,7 +296,7 @@ def _results(enrolment: Any, result: Any) -> Any:
     latest = ibis.window(
         group_by=("enrolment_id", "as_of"), order_by=(ibis.desc(results["at"]), ibis.desc(results["key"]))
     )
-    # Scores have an order of their own: a bare pass or fail among them must not use up one of the five places.
+    # Scores have an order of their own: a bare pass or fail among them must not use up one of the places.
     latest_score = ibis.window(
         group_by=("enrolment_id", "as_of"),
         order_by=(results.score.isnull(), ibis.desc(results["at"]), ibis.desc(results["key"])),
@@ -299,7 +309,9 @@ def _results(enrolment: Any, result: Any) -> Any:
 def _steps(enrolment: Any, plan: Any, completion: Any) -> Any:
     points = enrolment.select("enrolment_id", "as_of", "course_id", "start_day")
     steps = points.inner_join(plan, "course_id")
-    steps = steps.mutate(due_at=_end_of(steps.start_day + steps.due_day)).drop("due_day", "start_day", "course_id")
+    steps = steps.mutate(due_at=_end_of(steps.start_day + steps.due_day)).drop(
+        "due_day", "start_day", "course_id"
+    )
     done = (
         points.select("enrolment_id", "as_of")
         .inner_join(completion, "enrolment_id")

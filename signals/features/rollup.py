@@ -1,0 +1,115 @@
+"""Daily rollups: one row per enrolment and UTC day, always recomputed whole from the day's events.
+
+Recomputing beats adding up: an event that comes late, twice, out of order or is voided later leaves the same
+row.
+A learning session does not cross midnight: a day stands for itself.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import connection
+
+from signals.models.events import Verb
+
+SESSION_GAP_S = 30 * 60
+LONGEST_S = 24 * 3600  # a reported duration beyond a day is a fault of the clock that measured it
+# Verbs after which something counts as finished.
+COMPLETING = (Verb.COMPLETED, Verb.PASSED, Verb.EARNED)
+
+_RECOMPUTE = """
+WITH dirty AS MATERIALIZED (
+    SELECT d.enrolment_id, d.day, c.pass_mark,
+           d.day::timestamp AT TIME ZONE 'UTC' AS opens_at,
+           (d.day + 1)::timestamp AT TIME ZONE 'UTC' AS closes_at
+    FROM (SELECT DISTINCT * FROM unnest(%(ids)s::bigint[], %(days)s::date[])) AS d (enrolment_id, day)
+    JOIN learners_enrolment e ON e.id = d.enrolment_id
+    JOIN learners_course c ON c.id = e.course_id
+),
+spent AS (
+    SELECT d.enrolment_id, d.day, v.occurred_at, v.verb, v.activity, v.amount, v.duration_s,
+           extract(epoch FROM v.occurred_at - lag(v.occurred_at) OVER (
+               PARTITION BY d.enrolment_id, d.day ORDER BY v.occurred_at, v.statement_id)) AS gap_s
+    FROM dirty d
+    CROSS JOIN LATERAL (
+        SELECT * FROM signals_event v
+        WHERE v.enrolment_id = d.enrolment_id
+          AND v.occurred_at >= d.opens_at AND v.occurred_at < d.closes_at
+          -- The same bounds as constants, so that the planner leaves the other months out.
+          AND v.occurred_at >= %(first)s AND v.occurred_at < %(last)s
+          AND v.voided_seq IS NULL
+        OFFSET 0  -- keeps this a look-up by enrolment and day, whatever the planner thinks of the table
+    ) v
+),
+facts AS (
+    SELECT enrolment_id, day, count(*) AS events, least(sum(amount), 2147483647) AS amount,
+           count(DISTINCT activity) AS activities,
+           count(*) FILTER (WHERE gap_s IS NULL OR gap_s > %(gap)s) AS learning_sessions,
+           -- An event's own duration is the time before it; without one, the time since the event before.
+           least(sum(CASE WHEN duration_s IS NOT NULL THEN least(greatest(duration_s, 0), %(longest)s)
+                          WHEN gap_s <= %(gap)s THEN gap_s ELSE 0 END), 2147483647)::int AS seconds,
+           count(*) FILTER (WHERE verb = ANY(%(completing)s)) AS completions,
+           max(occurred_at) AS last_at
+    FROM spent
+    GROUP BY enrolment_id, day
+),
+judged AS (
+    SELECT d.enrolment_id, d.day, count(*) AS results,
+           count(*) FILTER (WHERE coalesce(NOT r.success, r.scaled < d.pass_mark)) AS failures,
+           coalesce(sum(greatest(r.scaled, 0)), 0) AS score_sum, count(r.scaled) AS score_count
+    FROM dirty d
+    JOIN signals_assessmentresult r
+      ON r.enrolment_id = d.enrolment_id AND r.occurred_at >= d.opens_at AND r.occurred_at < d.closes_at
+    WHERE r.voided_seq IS NULL
+    GROUP BY d.enrolment_id, d.day
+),
+gone AS (
+    DELETE FROM signals_dailyrollup old USING dirty d
+    WHERE old.enrolment_id = d.enrolment_id AND old.day = d.day
+      AND NOT EXISTS (SELECT FROM facts f WHERE f.enrolment_id = d.enrolment_id AND f.day = d.day)
+    RETURNING 1
+),
+kept AS (
+    INSERT INTO signals_dailyrollup AS old (enrolment_id, day, events, amount, activities, learning_sessions,
+        seconds, results, failures, score_sum, score_count, completions, last_at)
+    SELECT f.enrolment_id, f.day, f.events, f.amount, f.activities, f.learning_sessions, f.seconds,
+           coalesce(j.results, 0), coalesce(j.failures, 0), coalesce(j.score_sum, 0),
+           coalesce(j.score_count, 0), f.completions, f.last_at
+    FROM facts f LEFT JOIN judged j USING (enrolment_id, day)
+    ON CONFLICT (enrolment_id, day) DO UPDATE SET
+        events = excluded.events, amount = excluded.amount, activities = excluded.activities,
+        learning_sessions = excluded.learning_sessions, seconds = excluded.seconds,
+        results = excluded.results, failures = excluded.failures, score_sum = excluded.score_sum,
+        score_count = excluded.score_count, completions = excluded.completions, last_at = excluded.last_at
+    WHERE old.* IS DISTINCT FROM excluded.*
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
+"""
+
+
+def recompute(days: Iterable[tuple[int, date]]) -> int:
+    """How many rollups changed when these (enrolment, day) pairs were computed anew: one SQL statement."""
+    pairs = list(days)
+    if not pairs:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RECOMPUTE,
+            {
+                "ids": [enrolment_id for enrolment_id, _ in pairs],
+                "days": [day for _, day in pairs],
+                "first": _midnight(min(day for _, day in pairs)),
+                "last": _midnight(max(day for _, day in pairs) + timedelta(days=1)),
+                "gap": SESSION_GAP_S,
+                "longest": LONGEST_S,
+                "completing": [int(verb) for verb in COMPLETING],
+            },
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)

@@ -1,0 +1,118 @@
+"""Stage 4: the current risk of each enrolment whose features were just computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from signals.models import ModelVersion, Risk, RiskChange
+from signals.risk.composite import KIND, PARAMETERS, Assessed, Parameters, assess, moved
+
+FIRST_MODEL = "composite-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one enrolment at one moment."""
+
+    enrolment_id: int
+    features: Mapping[str, Any]
+    course: str
+    as_of: datetime
+    known_seq: int
+
+
+def live_model(*, now: datetime) -> ModelVersion:
+    """The model version that scores; the composite of the seed where there is none yet.
+
+    Read once per batch rather than kept in the process: taking a model back must take effect at once.
+    """
+    live = ModelVersion.objects.filter(is_live=True).first()
+    if live is None:
+        # Two workers may both find none: the unique name lets one of them win.
+        ModelVersion.objects.bulk_create(
+            [ModelVersion(name=FIRST_MODEL, kind=KIND, parameters=PARAMETERS, is_live=True, created_at=now)],
+            ignore_conflicts=True,
+        )
+        live = ModelVersion.objects.get(is_live=True)
+    return live
+
+
+def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) -> int:
+    """How many risks were written. With `only_changed`, a risk that came out the same is left untouched.
+
+    Runs in the caller's transaction, which holds the lock of each enrolment's mark.
+    """
+    if not known:
+        return 0
+    model = live_model(now=now)
+    parameters = Parameters.read(model.parameters)
+    before = {
+        risk.pk: risk
+        for risk in Risk.objects.filter(pk__in=[row.enrolment_id for row in known]).order_by("pk")
+    }
+    fresh = [
+        (row, assess(row.features, parameters, as_of=row.as_of, course=row.course))
+        for row in sorted(known, key=lambda row: row.enrolment_id)
+    ]
+    if only_changed:
+        fresh = [
+            (row, risk)
+            for row, risk in fresh
+            if not _is_same(before.get(row.enrolment_id), risk, model=model)
+        ]
+    _write(fresh, model=model, now=now)
+    changes = [
+        RiskChange(
+            enrolment_id=row.enrolment_id, before=old, after=risk.value, model_version=model, at=row.as_of
+        )
+        for row, risk in fresh
+        if moved(old := before[row.enrolment_id].value if row.enrolment_id in before else None, risk.value)
+    ]
+    RiskChange.objects.bulk_create(changes)
+    return len(fresh)
+
+
+def _is_same(stored: Risk | None, risk: Assessed, *, model: ModelVersion) -> bool:
+    return (
+        stored is not None
+        and stored.model_version_id == model.pk
+        and (stored.value, stored.coverage, stored.reasons) == (risk.value, risk.coverage, risk.reasons)
+    )
+
+
+_UPSERT = """
+INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, model_version_id, as_of,
+                          known_seq, review_at, unread_since)
+SELECT id, value, coverage, known_signals, reasons, %(model)s, as_of, known_seq, review_at, %(now)s
+FROM unnest(%(ids)s::bigint[], %(values)s::float8[], %(coverage)s::float8[], %(signals)s::smallint[],
+            %(reasons)s::jsonb[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[],
+            %(review_at)s::timestamptz[])
+    AS r (id, value, coverage, known_signals, reasons, as_of, known_seq, review_at)
+ON CONFLICT (enrolment_id) DO UPDATE SET
+    value = excluded.value, coverage = excluded.coverage, known_signals = excluded.known_signals,
+    reasons = excluded.reasons, model_version_id = excluded.model_version_id, as_of = excluded.as_of,
+    known_seq = excluded.known_seq, review_at = excluded.review_at, unread_since = excluded.unread_since
+"""
+
+
+def _write(fresh: Sequence[tuple[Known, Assessed]], *, model: ModelVersion, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _UPSERT,
+            {
+                "model": model.pk,
+                "now": now,
+                "ids": [row.enrolment_id for row, _ in fresh],
+                "values": [risk.value for _, risk in fresh],
+                "coverage": [risk.coverage for _, risk in fresh],
+                "signals": [risk.known_signals for _, risk in fresh],
+                "reasons": [Jsonb(risk.reasons) for _, risk in fresh],
+                "as_of": [row.as_of for row, _ in fresh],
+                "known_seq": [row.known_seq for row, _ in fresh],
+                "review_at": [risk.review_at for _, risk in fresh],
+            },
+        )
