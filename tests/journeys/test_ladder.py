@@ -1,5 +1,7 @@
 """From one statement up the whole ladder to a coach's verdict, and down again to a label."""
 
+from datetime import timedelta
+
 import pytest
 
 from coaching.models import Case
@@ -75,12 +77,16 @@ def test_it_climbs_from_nudge_to_lesson_to_manager_only_when_nothing_helped() ->
 
 def test_it_hands_high_risk_to_a_coach_with_proof_and_learns_from_the_verdict() -> None:
     journey = Journey()
-    for _ in range(5):
-        journey.does("scored", score={"scaled": 0.0}, success=False)
-    for _ in range(25):
-        journey.tick(days=1)
-        if Approval.objects.filter(state="waiting").exists():
-            break
+    began = journey.now
+    journey.tick(days=6)
+    # Marks that come back late: five failed tests of the first day, and nothing since.
+    journey.send(
+        *(
+            journey.statement("scored", at=began + timedelta(hours=hour), score={"scaled": 0.0}, success=False)
+            for hour in range(5)
+        )
+    )
+    journey.tick(days=1)
     first = say_yes(journey)
     journey.tick(minutes=1)
     assert first.action == "lesson_nudge"
