@@ -60,10 +60,11 @@ class CaseQuerySet(models.QuerySet["Case"]):
             "enrolment__course",
             "enrolment__learner__job_role",
             "episode",
+            "decision__policy",
             "decision__lesson",
-            "decision__escalation",
+            "decision__escalation__attempt",
             "assignee",
-        ).defer("decision__snapshot")
+        ).defer("decision__snapshot", "decision__eligible", "decision__policy__document")
 
 
 VIEWS = {

@@ -1,0 +1,89 @@
+"""Rows in words: what kind of trouble, what was tried, how much time is left. Never a score, never "at risk"."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import timezone
+
+from coaching import worktime
+from coaching.models import Case
+from interventions.models.deciding import Action
+
+TROUBLE = {
+    "inactivity": "Quiet for longer than usual",
+    "mastery": "Results below the goal",
+    "composite": "Several signs together",
+    "learner_asked": "Asked for help",
+    "contest": "Says we are wrong",
+}
+TROUBLE_ICONS = {
+    "inactivity": "moon",
+    "mastery": "target",
+    "composite": "layers",
+    "learner_asked": "hand",
+    "contest": "flag",
+}
+IMPACT = {"standard": "Standard role", "elevated": "Elevated role", "critical": "Critical role"}
+ROUTES = {action.value: action.label for action in Action}
+STEPS = {
+    "nudge": "a nudge",
+    "lesson": "a micro-lesson",
+    "lesson_nudge": "a micro-lesson with a nudge",
+    "manager": "a word from the manager",
+    "coach": "a coach",
+}
+PROOF = {
+    "critical_role": "Critical role: a person looks at once, without an automatic step first.",
+    "learner_asked": "The learner asked for a person.",
+    "contest": "The learner says that we are wrong.",
+    "unreachable": "The learner cannot be reached automatically.",
+}
+
+
+def trouble(triggers: Iterable[str]) -> tuple[str, str]:
+    """The kind of trouble in words, and its icon. A wish of the learner counts before what we saw."""
+    keys = [key for key in TROUBLE if key in set(triggers)]
+    first = next((key for key in ("contest", "learner_asked") if key in keys), keys[0] if keys else "composite")
+    return TROUBLE[first], TROUBLE_ICONS[first]
+
+
+def tried(failed_attempts: int) -> str:
+    """How many automatic steps changed nothing."""
+    if failed_attempts == 0:
+        return "Nothing tried yet"
+    return "1 step tried" if failed_attempts == 1 else f"{failed_attempts} steps tried"
+
+
+def time_left(case: Case, now: datetime) -> str:
+    """How long a case may still wait, in hours that count; or when it comes back, or when it ended."""
+    if case.state == Case.State.CLOSED and case.closed_at:
+        return f"Closed {day(case.closed_at)}"
+    if case.state == Case.State.SNOOZED and case.snoozed_until:
+        return f"Back {day(case.snoozed_until)}"
+    if case.state == Case.State.ACCEPTED:
+        return "Being worked on"
+    kind = worktime.WORKDAY if case.is_escalation else worktime.ALL_DAY
+    unit = "of working time" if case.is_escalation else "on working days"
+    hours = worktime.hours_between(now, case.due_at, ZoneInfo(settings.ORGANISATION_TIME_ZONE), day=kind)
+    if hours <= 0:
+        return f"Overdue by {_hours(-hours)}" if hours < 0 else "Due now"
+    return f"{_hours(hours)} {unit} left"
+
+
+def day(moment: datetime) -> str:
+    """A moment for people, on the clock that is active: Mon 24 Nov, 09:00."""
+    return timezone.localtime(moment).strftime("%a %-d %b, %H:%M")
+
+
+def without_address(body: str) -> str:
+    """A message's body for a page that has a button where the mail has an address."""
+    return re.sub(r"[:,]?\s*https?://\S+", ".", body).replace("..", ".")
+
+
+def _hours(hours: float) -> str:
+    if hours < 1:
+        return f"{max(round(hours * 60), 1)} min"
+    return f"{round(hours)} h"
