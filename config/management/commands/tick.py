@@ -14,7 +14,9 @@ class Command(BaseCommand):
     help = "Runs every stage once, in order, and prints how many rows each worked on."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--now", metavar="ISO", help="pretend it is this moment (2026-03-01T09:30:00+00:00)")
+        parser.add_argument(
+            "--now", metavar="ISO", help="pretend it is this moment (2026-03-01T09:30:00+00:00)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
