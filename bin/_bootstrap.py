@@ -106,12 +106,10 @@ def explain(output, purpose):
     """Ends with one sentence where the cause is a usual one, else with the tool's own words."""
     if "No space left on device" in output or "Errno 28" in output:
         stop("The disk is full: free about %d MB at %s and start again." % (NEEDED_MEGABYTES, CHECKOUT))
-    if re.search(
-        r"NewConnectionError|NameResolutionError|Temporary failure in name|Network is unreachable"
-        r"|Connection refused|ReadTimeout|ConnectTimeout|ProxyError",
-        output,
-    ):
-        stop("The Python packages could not be fetched: is there a network, and may pip use it?")
+    missing = re.search(r"No matching distribution found for (\S+)", output)
+    if missing or re.search(r"ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError", output):
+        name = " (%s)" % missing.group(1) if missing else ""
+        stop("The Python packages could not be fetched%s: is there a network, and may pip use it?" % name)
     if "Permission denied" in output:
         stop("%s cannot be written by this user: run the command as its owner." % CHECKOUT)
     sys.stderr.write(output[-4000:])
@@ -131,8 +129,7 @@ def install(lock):
         "--disable-pip-version-check",
         "--no-input",
     ]
-    # The lock is complete, so there is nothing to resolve; Python compiles the modules that get used.
-    command += ["--no-deps", "--no-compile"]
+    command += ["--no-deps"]  # the lock is complete: there is nothing to resolve
     command += ["--progress-bar", "off", "-r", os.path.join(CHECKOUT, lock)]
     shows = sys.stderr.isatty()
     lines = []

@@ -176,6 +176,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.no_serve:
         check_port(options.port)
     check_disk(places)
+    (VAR_DIR / "staticfiles").mkdir(exist_ok=True)  # WhiteNoise warns without it
     with contextlib.ExitStack() as stack:
         lease, environment = None, dict(os.environ)
         if is_needed(os.environ):

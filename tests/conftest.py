@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The real hashers are slow by design, and nothing here is worth cracking.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Messages go nowhere: a test that wants a stage to run calls it. Kill tests start their own worker.
-    celery_app.conf.broker_url = "memory://"
+    celery_app.conf.update(broker_url="memory://")
 
 
 def _refuse_beyond_loopback(address: Any) -> None:

@@ -6,6 +6,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from config.embedded.valkey import Valkey, ValkeyFailed
 POLL_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 30.0
 LOG_LIMIT_BYTES = 10_000_000
+FULL_DISK_BYTES = 64_000_000  # less than PostgreSQL needs for itself
 RECOVERY_SECONDS = 600.0
 
 
@@ -125,10 +127,11 @@ class Keeper:
 def describe(places: Places, fault: Exception) -> str:
     """The failure in a sentence, with the server's own words where ours would hide the cause."""
     path = places.root / "postgres.log"
-    tail = path.read_text(errors="replace").splitlines()[-4:] if path.exists() else []
-    if "No space left on device" in "\n".join([*tail, str(fault)]):
+    tail = path.read_text(errors="replace").splitlines()[-30:] if path.exists() else []
+    is_full = shutil.disk_usage(places.root).free < FULL_DISK_BYTES
+    if is_full or "No space left on device" in "\n".join([*tail, str(fault)]):
         return f"The disk is full: make at least 1 GB free at {places.root} and start again."
-    return " ".join([str(fault), *(f"| {line}" for line in tail), f"(log: {path})"])
+    return " ".join([str(fault), *(f"| {line}" for line in tail[-4:]), f"(log: {path})"])
 
 
 def main(kind: str, checkout: str) -> int:

@@ -56,7 +56,9 @@ def spawn(
             preexec_fn=_die_with_parent(on_parent_death),  # noqa: PLW1509  (we start no threads)
             env=dict(environment) if environment is not None else None,
             cwd=directory,
-            **({"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}),  # type: ignore[call-overload]
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
 
 

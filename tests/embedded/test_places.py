@@ -39,8 +39,7 @@ def test_it_refuses_a_directory_that_is_a_link(tmp_path: Path) -> None:
         make_own(tmp_path / "link", 0o700, None)
 
 
-def test_it_never_removes_what_it_did_not_make(tmp_path: Path) -> None:
-    places = Places("test-refused", tmp_path)
+def test_it_never_removes_what_it_did_not_make(places: Places) -> None:
     places.root.mkdir(parents=True)
     (places.root / "somebody's file").touch()
 

@@ -66,7 +66,7 @@ def is_alive(pid: int) -> bool:
 
 def query(places: Places, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(places.database_url, autocommit=True, connect_timeout=5) as connection:
-        cursor = connection.execute(statement)  # type: ignore[call-overload]
+        cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
