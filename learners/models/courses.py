@@ -75,20 +75,28 @@ class Enrolment(models.Model):
     class Meta:
         ordering = ("pk",)
         constraints = [
-            models.UniqueConstraint(fields=("learner", "course", "starts_on"), name="enrolled_once_per_start"),
             models.UniqueConstraint(
-                fields=("learner", "course"), condition=Q(state="active"), name="one_active_enrolment_per_course"
+                fields=("learner", "course", "starts_on"), name="enrolled_once_per_start"
+            ),
+            models.UniqueConstraint(
+                fields=("learner", "course"),
+                condition=Q(state="active"),
+                name="one_active_enrolment_per_course",
             ),
             models.CheckConstraint(
-                condition=Q(state="active", ended_at__isnull=True) | (~Q(state="active") & Q(ended_at__isnull=False)),
+                condition=Q(state="active", ended_at__isnull=True)
+                | (~Q(state="active") & Q(ended_at__isnull=False)),
                 name="an_enrolment_ends_when_it_is_no_longer_active",
             ),
             models.CheckConstraint(
-                condition=Q(due_on__isnull=True) | Q(due_on__gte=F("starts_on")), name="enrolment_is_due_after_it_starts"
+                condition=Q(due_on__isnull=True) | Q(due_on__gte=F("starts_on")),
+                name="enrolment_is_due_after_it_starts",
             ),
         ]
         indexes = [
-            models.Index(fields=("course", "starts_on"), name="enrolment_by_cohort")  # cohort = course and start
+            models.Index(
+                fields=("course", "starts_on"), name="enrolment_by_cohort"
+            )  # cohort = course and start
         ]
 
     def __str__(self) -> str:

@@ -7,11 +7,13 @@ from learners.querysets import OrgUnitQuerySet
 
 
 class OrgUnit(models.Model):
-    """A unit of the organisation; units form a tree, and its manager and coach are the fallback for its people."""
+    """A unit of the organisation; units form a tree. Its manager and coach are its people's fallback."""
 
     code = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
     time_zone = models.CharField(max_length=64, blank=True)
     manager = models.ForeignKey(
         "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="managed_units"
@@ -85,5 +87,7 @@ class RoleCompetency(models.Model):
         ordering = ("job_role", "competency", "pk")
         verbose_name_plural = "role competencies"
         constraints = [
-            models.UniqueConstraint(fields=("job_role", "competency"), name="a_role_asks_for_a_competency_once")
+            models.UniqueConstraint(
+                fields=("job_role", "competency"), name="a_role_asks_for_a_competency_once"
+            )
         ]

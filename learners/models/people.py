@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from consent.crypto import EncryptedTextField, keyed_hash
-from learners.querysets import LearnerQuerySet
+from learners.querysets import LearnerQuerySet, UserQuerySet
 
 
 class Role(models.TextChoices):
@@ -26,6 +26,13 @@ def login_hash(login: str) -> bytes:
 
 
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def with_role(self, role: str) -> UserQuerySet:
+        """Those who can sign in and have the role."""
+        return self.get_queryset().with_role(role)
+
     def create_user(self, login: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(login=login.strip(), login_hash=login_hash(login), **fields)
         user.set_password(password)
@@ -55,7 +62,7 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=8, default="en")
     is_active = models.BooleanField(default=True)
 
-    objects = UserManager()
+    objects = UserManager()  # type: ignore[misc]  # the stubs declare a class variable
 
     USERNAME_FIELD = "login_hash"
     REQUIRED_FIELDS: list[str] = []
@@ -116,7 +123,9 @@ class Learner(models.Model):
         ordering = ("pk",)
         constraints = [
             models.CheckConstraint(
-                condition=Q(left_on__isnull=True) | Q(started_on__isnull=True) | Q(left_on__gte=F("started_on")),
+                condition=Q(left_on__isnull=True)
+                | Q(started_on__isnull=True)
+                | Q(left_on__gte=F("started_on")),
                 name="learner_leaves_after_starting",
             )
         ]
@@ -151,10 +160,14 @@ class Identifier(models.Model):
         ordering = ("learner", "pk")
         constraints = [
             models.UniqueConstraint(
-                fields=("hash",), condition=Q(valid_to__isnull=True), name="an_identifier_names_one_learner_now"
+                fields=("hash",),
+                condition=Q(valid_to__isnull=True),
+                name="an_identifier_names_one_learner_now",
             ),
             models.CheckConstraint(
-                condition=Q(valid_to__isnull=True) | Q(valid_from__isnull=True) | Q(valid_to__gte=F("valid_from")),
+                condition=Q(valid_to__isnull=True)
+                | Q(valid_from__isnull=True)
+                | Q(valid_to__gte=F("valid_from")),
                 name="identifier_ends_after_it_begins",
             ),
         ]
@@ -182,10 +195,13 @@ class Oversight(models.Model):
         verbose_name_plural = "oversight"
         constraints = [
             models.UniqueConstraint(
-                fields=("learner", "kind"), condition=Q(to_date__isnull=True), name="one_open_oversight_of_a_kind"
+                fields=("learner", "kind"),
+                condition=Q(to_date__isnull=True),
+                name="one_open_oversight_of_a_kind",
             ),
             models.CheckConstraint(
-                condition=Q(to_date__isnull=True) | Q(to_date__gte=F("from_date")), name="oversight_ends_after_it_begins"
+                condition=Q(to_date__isnull=True) | Q(to_date__gte=F("from_date")),
+                name="oversight_ends_after_it_begins",
             ),
         ]
         indexes = [models.Index(fields=("user", "kind"), name="oversight_by_user")]  # "my people"
