@@ -97,7 +97,7 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Prior on the gain in recovery from an action, as a share, with its spread. The literature: often nothing."""
+    """Prior on the gain in recovery from an action, as a share, and its spread. The literature: often none."""
 
     mean: float
     sd: float
@@ -289,9 +289,7 @@ def _faults_of_thresholds(document: Document) -> list[Fault]:
     if ladder.fast_hours > ladder.normal_hours:
         found.append(Fault("ladder.fast_hours", "the fast ladder must not be slower than the normal one."))
     if ladder.normal_hours > ladder.episode_days * 24:
-        found.append(
-            Fault("ladder.episode_days", "an episode must last at least one window of the normal ladder.")
-        )
+        found.append(Fault("ladder.episode_days", "must be at least one window of the normal ladder."))
     return found
 
 
@@ -303,9 +301,7 @@ def _faults_of_limits(document: Document) -> list[Fault]:
         if not _CLOCK.fullmatch(getattr(limits, name))
     ]
     if limits.quiet_from == limits.quiet_to:
-        found.append(
-            Fault("limits.quiet_to", "must differ from the start, or there is no telling quiet from open.")
-        )
+        found.append(Fault("limits.quiet_to", "must differ from the start of the quiet hours."))
     return found
 
 
@@ -315,9 +311,7 @@ def _faults_of_matrix(document: Document) -> list[Fault]:
         for band in RISK_BANDS:
             cell = document.matrix.get(impact, {}).get(band)
             if cell is None:
-                found.append(
-                    Fault(f"matrix.{impact}.{band}.0", "choose an action for each number of attempts.")
-                )
+                found.append(Fault(f"matrix.{impact}.{band}.0", "choose an action for each attempt."))
             elif impact != "critical" and cell[0] in ("manager", "coach"):
                 found.append(
                     Fault(

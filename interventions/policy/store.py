@@ -55,13 +55,10 @@ def document(policy: Policy) -> Document:
 def draft_from_live(
     *, by: UUID | None, now: datetime, changes: Document | Mapping[str, Any] | None = None, reason: str = ""
 ) -> Policy:
-    """A new draft: the live document with these changes (place → value, "bands.medium": 0.5), or this document."""
+    """A new draft: the live document with changes (place → value, "bands.medium": 0.5), or this document."""
     with transaction.atomic():
         base = _locked_live()
-        if isinstance(changes, Document):
-            wanted = changes
-        else:
-            wanted = with_changes(document(base), changes or {})
+        wanted = changes if isinstance(changes, Document) else with_changes(document(base), changes or {})
         return _draft(wanted, base=base, by=by, now=now, reason=reason)
 
 

@@ -1,0 +1,253 @@
+"""The policy as a form: one field for each place of the document, in the words of the people who decide."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django import forms
+
+from interventions.models.deciding import Action
+from interventions.policy.document import (
+    ACTIONS,
+    ATTEMPTS,
+    BOUNDS,
+    IMPACTS,
+    RISK_BANDS,
+    Document,
+    PolicyFault,
+    dump,
+    flat,
+    load,
+)
+from learners.models import Course
+
+
+class Place(NamedTuple):
+    """One field: where its value lives in the document, and how people call it."""
+
+    place: str
+    label: str
+    help: str = ""
+
+
+class Section(NamedTuple):
+    title: str
+    intro: str
+    places: tuple[Place, ...]
+
+
+_ACTION_NAMES = {str(value): str(label) for value, label in Action.choices}
+_IMPACT_NAMES = {"standard": "Standard role", "elevated": "Elevated role", "critical": "Critical role"}
+_BAND_NAMES = {"medium": "Medium risk", "high": "High risk"}
+ATTEMPT_NAMES = ("First step", "After one step that changed nothing", "After two or more")
+
+SECTIONS = (
+    Section(
+        "Risk bands",
+        "A risk strictly above a bound is in its band. Risks run from 0 to 1.",
+        (
+            Place("model", "Model version", "Risks from any other version count as unknown."),
+            Place("bands.medium", "Medium above"),
+            Place("bands.high", "High above"),
+            Place("bands.hysteresis", "Recovered when this far below", "Keeps people from going in and out."),
+            Place("bands.min_coverage", "Known share at least", "Below it we say that too little is known."),
+            Place("bands.high_needs_signals", "High needs this many known signals"),
+        ),
+    ),
+    Section(
+        "Triggers",
+        "What opens an episode. Each can be switched off.",
+        (
+            Place("triggers.mastery.enabled", "Low mastery and quiet"),
+            Place("triggers.mastery.below", "Mastery below"),
+            Place("triggers.mastery.with_days_inactive", "and quiet for days"),
+            Place("triggers.mastery.recovered_at", "Over when mastery reaches"),
+            Place("triggers.inactivity.enabled", "Quiet for unusually long"),
+            Place("triggers.inactivity.days", "Days without activity"),
+            Place(
+                "triggers.inactivity.times_usual_gap",
+                "or times the usual gap",
+                "The longer of the two counts.",
+            ),
+            Place("triggers.composite.enabled", "Risk above the medium bound"),
+        ),
+    ),
+    Section(
+        "Ladder and limits",
+        "How long a step has to show, and what protects people from noise. "
+        "Two alerts in seven days are the most anyone gets: the database keeps that, and no policy can change it.",
+        (
+            Place("ladder.normal_hours", "Normal ladder: hours for a step"),
+            Place("ladder.fast_hours", "Fast ladder: hours for a step"),
+            Place("ladder.episode_days", "An episode ends after days"),
+            Place("ladder.rearm_days", "Quiet days after recovery"),
+            Place("first_action_hours", "First action within hours"),
+            Place("timing", "Messages go out"),
+            Place("limits.quiet_from", "Quiet from", "In the zone of the person who gets the message."),
+            Place("limits.quiet_to", "Quiet until"),
+            Place("limits.quiet_weekends", "Weekends are quiet"),
+            Place("limits.hold_hours", "A held message expires after hours"),
+            Place("limits.approval_hours", "An approval lapses after hours"),
+            Place("limits.out_of_slots", "Capped steps in a row until a person is asked"),
+            Place("limits.declined_days", "Days of rest after a person said no"),
+            Place("limits.unanswered_days", "Days of rest after nobody answered"),
+        ),
+    ),
+    Section(
+        "Costs and values",
+        "We act where lift × value − cost is above zero. Everything is in minutes of somebody's work.",
+        (
+            *(Place(f"costs.{action}", f"Cost: {_ACTION_NAMES[action].lower()}") for action in ACTIONS[1:]),
+            Place("value.minutes_per_recovery", "Worth of one recovered learner"),
+            *(Place(f"value.{impact}", f"Weight: {_IMPACT_NAMES[impact].lower()}") for impact in IMPACTS),
+            *(
+                place
+                for action in ACTIONS[1:]
+                for place in (
+                    Place(f"value.lifts.{action}.mean", f"Expected lift: {_ACTION_NAMES[action].lower()}"),
+                    Place(f"value.lifts.{action}.sd", f"its spread: {_ACTION_NAMES[action].lower()}"),
+                )
+            ),
+        ),
+    ),
+    Section(
+        "Automation and pilot",
+        "Without a tick a person says yes to each step first. What reaches a manager is always seen by a person.",
+        (
+            *(
+                Place(f"automation.{action}", f"{_ACTION_NAMES[action]} goes out by itself")
+                for action in ("nudge", "lesson", "lesson_nudge")
+            ),
+            Place("pilot_courses", "Only in these courses", "Choose none to act in every course."),
+        ),
+    ),
+)
+TIMES = ("limits.quiet_from", "limits.quiet_to")
+TIMINGS = (("immediate", "At once, outside quiet hours"), ("next_working_morning", "Next working morning"))
+
+
+def field_name(place: str) -> str:
+    """The form field of a place in the document."""
+    return place.replace(".", "__")
+
+
+def label_of(place: str) -> str:
+    """How people call a place in the document."""
+    if place.startswith("matrix."):
+        _, impact, band, attempts = place.split(".")
+        return f"{_IMPACT_NAMES[impact]}, {_BAND_NAMES[band].lower()}, {ATTEMPT_NAMES[int(attempts)].lower()}"
+    return _LABELS.get(place, place)
+
+
+def shown(place: str, value: Any) -> str:
+    """A value of the document in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if place.startswith("matrix."):
+        return _ACTION_NAMES.get(str(value), str(value))
+    if place == "timing":
+        return dict(TIMINGS).get(value, str(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "every course"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_LABELS = {place.place: place.label for section in SECTIONS for place in section.places}
+
+
+class PolicyForm(forms.Form):
+    """The whole document. ``document()`` is the typed result of a valid form."""
+
+    def __init__(self, *args: Any, start: Document, **kwargs: Any) -> None:
+        initial = {field_name(place): value for place, value in flat(start)}
+        super().__init__(*args, initial=initial, **kwargs)
+        values = dict(flat(start))
+        self._start = start
+        self._checked: Document | None = None
+        for section in SECTIONS:
+            for place in section.places:
+                self.fields[field_name(place.place)] = _field(place, values[place.place])
+        for impact in IMPACTS:
+            for band in RISK_BANDS:
+                for attempts in ATTEMPTS:
+                    self.fields[field_name(f"matrix.{impact}.{band}.{attempts}")] = forms.ChoiceField(
+                        choices=[(action, _ACTION_NAMES[action]) for action in ACTIONS],
+                        label=label_of(f"matrix.{impact}.{band}.{attempts}"),
+                    )
+
+    def sections(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
+        """Every section with its fields, for the page."""
+        for section in SECTIONS:
+            yield section, [self[field_name(place.place)] for place in section.places]
+
+    def matrix(self) -> Iterator[tuple[str, str, list[forms.BoundField]]]:
+        """The rows of the routing matrix: role impact, band, a field for each number of attempts."""
+        for impact in IMPACTS:
+            for band in RISK_BANDS:
+                cells = [self[field_name(f"matrix.{impact}.{band}.{attempts}")] for attempts in ATTEMPTS]
+                yield _IMPACT_NAMES[impact], _BAND_NAMES[band], cells
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        try:
+            self._checked = load(self._values(cleaned))
+        except PolicyFault as refused:
+            for fault in refused.faults:
+                name = field_name(fault.place)
+                message = fault.message[:1].upper() + fault.message[1:]
+                self.add_error(
+                    name if name in self.fields else None,
+                    message if name in self.fields else f"{fault.place}: {message}",
+                )
+        return cleaned
+
+    def document(self) -> Document:
+        """The document as filled in. Only after ``is_valid()``."""
+        assert self._checked is not None, "the form has not been checked, or has faults"
+        return self._checked
+
+    def _values(self, cleaned: dict[str, Any]) -> dict[str, Any]:
+        values = dump(self._start)
+        for place, _ in flat(self._start):
+            *path, last = place.split(".")
+            section: Any = values
+            for name in path:
+                section = section[name]
+            section[int(last) if isinstance(section, list) else last] = cleaned[field_name(place)]
+        return values
+
+
+def _field(place: Place, value: Any) -> forms.Field:
+    """The field that suits the value's type."""
+    texts: dict[str, Any] = {"label": place.label, "help_text": place.help}
+    if place.place == "pilot_courses":
+        chosen = [(iri, iri) for iri in value]
+        courses = [
+            (course.iri, course.name) for course in Course.objects.only("iri", "name").order_by("name", "pk")
+        ]
+        known = {iri for iri, _ in courses}
+        return forms.MultipleChoiceField(
+            choices=courses + [choice for choice in chosen if choice[0] not in known], required=False, **texts
+        )
+    if place.place == "timing":
+        return forms.ChoiceField(choices=TIMINGS, **texts)
+    if place.place in TIMES:
+        return forms.CharField(widget=forms.TextInput(attrs={"size": 6, "placeholder": "18:00"}), **texts)
+    if isinstance(value, bool):
+        return forms.BooleanField(required=False, **texts)
+    least, most = BOUNDS.get(place.place, (None, None))
+    widget = forms.NumberInput(attrs={"step": "any", "class": "vIntegerField"})
+    if place.place in _WHOLE:
+        return forms.IntegerField(min_value=_whole(least), max_value=_whole(most), **texts)
+    if isinstance(value, int | float):
+        return forms.FloatField(min_value=least, max_value=most, widget=widget, **texts)
+    return forms.CharField(max_length=120, **texts)
+
+
+# Whole numbers by nature; any other number may have a fraction, even where its default has none.
+_WHOLE = ("bands.high_needs_signals", "ladder.episode_days", "limits.out_of_slots")
+
+
+def _whole(bound: float | None) -> int | None:
+    return None if bound is None else int(bound)

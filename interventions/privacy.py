@@ -1,0 +1,293 @@
+"""What deciding and acting keeps about one learner: export, erasure, and a withdrawn consent."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from consent.registry import Fields
+from consent.scopes import Scope
+from interventions import route
+from interventions.models import (
+    AlertSlot,
+    Answer,
+    Approval,
+    Attempt,
+    Decision,
+    Delivery,
+    Episode,
+    HelpRequest,
+    LessonVisit,
+    ManagerAsk,
+    Outcome,
+    Suppression,
+    Watch,
+)
+
+FIELDS = {
+    "AlertSlot": Fields(
+        personal=("learner", "holder"), other=("id", "kind", "place", "during", "decision", "state")
+    ),
+    "Answer": Fields(personal=("kind",), other=("decision", "at")),
+    "Approval": Fields(
+        personal=("answered_by",), other=("decision", "state", "asked_at", "answered_at", "collected_at")
+    ),
+    "Attempt": Fields(
+        personal=("verdict",),
+        other=("id", "decision", "episode", "reached_at", "window_ends_at", "judged_at"),
+    ),
+    "Decision": Fields(
+        personal=("enrolment", "reasons", "snapshot"),
+        other=(
+            "id",
+            "episode",
+            "step",
+            "policy",
+            "action",
+            "lesson",
+            "eligible",
+            "propensity",
+            "expected_value",
+            "known_seq",
+            "at",
+            "lapsed_at",
+        ),
+    ),
+    "Delivery": Fields(
+        personal=("learner", "subject", "body", "provider_answer"),
+        other=(
+            "id",
+            "decision",
+            "channel",
+            "due_at",
+            "expires_at",
+            "state",
+            "tries",
+            "claimed_at",
+            "sent_at",
+            "read_at",
+        ),
+    ),
+    "Episode": Fields(
+        personal=("enrolment", "triggers"),
+        other=("id", "ladder", "opened_at", "signal_at", "failed_attempts", "step", "closed_at", "end"),
+    ),
+    "Escalation": Fields(
+        personal=("exemption",),
+        other=("id", "decision", "episode", "attempt", "attempt_verdict", "at", "collected_at"),
+    ),
+    "HelpRequest": Fields(
+        personal=("enrolment", "kind", "text"),
+        other=("id", "decision", "asked_at", "escalated_at", "answered_at"),
+    ),
+    "Lesson": Fields(personal=(), other=("id", "key", "competency", "minutes", "is_active")),
+    "LessonText": Fields(personal=(), other=("id", "lesson", "language", "title", "body", "questions")),
+    "LessonVisit": Fields(
+        personal=("learner", "answers", "score"),
+        other=("id", "lesson", "decision", "started_at", "completed_at"),
+    ),
+    "ManagerAsk": Fields(
+        personal=("enrolment", "manager", "note"),
+        other=(
+            "id",
+            "decision",
+            "place",
+            "state",
+            "version",
+            "asked_at",
+            "answered_at",
+            "snoozed_until",
+        ),
+    ),
+    "MessageText": Fields(personal=(), other=("id", "key", "language", "subject", "body")),
+    "Outcome": Fields(personal=("value",), other=("id", "decision", "measure", "at")),
+    "Policy": Fields(
+        personal=("created_by",),
+        other=("id", "version", "document", "state", "reason", "created_at", "live_at"),
+    ),
+    "Suppression": Fields(personal=("reason",), other=("decision", "at")),
+    "Watch": Fields(personal=("enrolment",), other=("review_at",)),
+}
+
+# "Not now" and "I'll do it" still stand before the manager, though they take no place.
+ASKS_BEFORE_THE_MANAGER = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
+
+
+def export(subject: UUID) -> dict[str, Any]:
+    """Everything kept here about the learner, in their own words and ours."""
+    mine = Q(decision__enrolment__learner=subject)
+    return {
+        "episodes": _rows(
+            Episode.objects.filter(enrolment__learner=subject).order_by("opened_at", "pk"),
+            ("id", "enrolment_id", "triggers", "ladder", "opened_at", "signal_at", "closed_at", "end"),
+        ),
+        "decisions": _rows(
+            Decision.objects.filter(enrolment__learner=subject).order_by("at", "pk"),
+            (
+                "id",
+                "enrolment_id",
+                "episode_id",
+                "step",
+                "policy__version",
+                "action",
+                "lesson__key",
+                "reasons",
+                "eligible",
+                "propensity",
+                "expected_value",
+                "snapshot",
+                "at",
+                "lapsed_at",
+            ),
+        ),
+        "suppressions": _rows(
+            Suppression.objects.filter(mine).order_by("at", "pk"), ("decision_id", "reason", "at")
+        ),
+        "attempts": _rows(
+            Attempt.objects.filter(mine).order_by("reached_at", "pk"),
+            ("decision_id", "reached_at", "window_ends_at", "verdict", "judged_at"),
+        ),
+        "approvals": _rows(
+            Approval.objects.filter(mine).order_by("asked_at", "pk"),
+            ("decision_id", "state", "asked_at", "answered_at"),
+        ),
+        "deliveries": _rows(
+            Delivery.objects.filter(learner=subject).order_by("due_at", "pk"),
+            ("id", "decision_id", "channel", "subject", "body", "state", "due_at", "sent_at", "read_at"),
+        ),
+        "answers": _rows(Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "at")),
+        "lessons": _rows(
+            LessonVisit.objects.filter(learner=subject).order_by("started_at", "pk"),
+            ("lesson__key", "decision_id", "started_at", "completed_at", "answers", "score"),
+        ),
+        "help_requests": _rows(
+            HelpRequest.objects.filter(enrolment__learner=subject).order_by("asked_at", "pk"),
+            ("id", "enrolment_id", "kind", "text", "asked_at", "escalated_at", "answered_at"),
+        ),
+        "manager_asks": _rows(
+            ManagerAsk.objects.filter(enrolment__learner=subject).order_by("asked_at", "pk"),
+            ("decision_id", "state", "note", "asked_at", "answered_at"),
+        ),
+        "outcomes": _rows(
+            Outcome.objects.filter(mine).order_by("at", "pk"), ("decision_id", "measure", "value", "at")
+        ),
+    }
+
+
+def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
+    """Takes away what was said and what decisions rested on; the bare rows stay as evidence.
+
+    Nothing goes out any more afterwards.
+    """
+    with transaction.atomic():
+        withdraw(subject, Scope.RECORD, now=now)
+        return {
+            "deliveries": Delivery.objects.filter(learner=subject).update(
+                subject="", body="", provider_answer=""
+            ),
+            "help_requests": HelpRequest.objects.filter(enrolment__learner=subject).update(text=""),
+            "manager_asks": ManagerAsk.objects.filter(enrolment__learner=subject).update(note=""),
+            "decisions": Decision.objects.filter(enrolment__learner=subject).update(
+                snapshot=None, reasons=[]
+            ),
+            "lesson_visits": LessonVisit.objects.filter(learner=subject).delete()[0],
+        }
+
+
+def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
+    """Stops what this scope no longer allows, in the caller's transaction; returns what it stopped."""
+    if scope == Scope.NUDGE:
+        with transaction.atomic():
+            return _stop_messages(subject, now)
+    if scope in (Scope.RECORD, Scope.PROFILE):
+        with transaction.atomic():
+            return _stop_everything(subject, now)
+    if scope == Scope.MANAGER:
+        with transaction.atomic():
+            return _stop_manager(subject, now)
+    return {}
+
+
+def _stop_messages(subject: UUID, now: datetime) -> dict[str, int]:
+    to_learner = Decision.objects.filter(
+        enrolment__learner=subject, action__in=("nudge", "lesson", "lesson_nudge"), lapsed_at__isnull=True
+    )
+    return _call_off(to_learner.values_list("pk", flat=True), now)
+
+
+def _stop_everything(subject: UUID, now: datetime) -> dict[str, int]:
+    acting = Decision.objects.filter(enrolment__learner=subject, lapsed_at__isnull=True).exclude(
+        action="monitor"
+    )
+    # A coach's decision has no message and no approval to call off; the case itself is coaching's to close.
+    stopped = _call_off(acting.exclude(action="coach").values_list("pk", flat=True), now)
+    stopped["manager_asks"] = _withdraw_asks(subject, now)
+    open_episodes = list(
+        Episode.objects.select_for_update(of=("self",))
+        .filter(enrolment__learner=subject, closed_at__isnull=True)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    route.end_episodes(episode_ids=open_episodes, end=Episode.End.CONSENT, now=now)
+    stopped["episodes"] = len(open_episodes)
+    # Last, because calling a step off asks for another look, and there is nothing left to look at.
+    stopped["watches"] = Watch.objects.filter(enrolment__learner=subject, review_at__isnull=False).update(
+        review_at=None
+    )
+    return stopped
+
+
+def _stop_manager(subject: UUID, now: datetime) -> dict[str, int]:
+    waiting = Decision.objects.filter(
+        enrolment__learner=subject, action="manager", lapsed_at__isnull=True, manager_ask__isnull=True
+    )
+    stopped = _call_off(waiting.values_list("pk", flat=True), now)
+    asked = list(
+        ManagerAsk.objects.filter(enrolment__learner=subject, state__in=ASKS_BEFORE_THE_MANAGER).values_list(
+            "enrolment_id", flat=True
+        )
+    )
+    stopped["manager_asks"] = _withdraw_asks(subject, now)
+    if asked:
+        # The manager has it no longer: somebody else may be the next step.
+        route.look_again(asked, at=now)
+    return stopped
+
+
+def _withdraw_asks(subject: UUID, now: datetime) -> int:
+    """The version moves on, so that an answer given on a page opened before is refused as stale."""
+    return ManagerAsk.objects.filter(enrolment__learner=subject, state__in=ASKS_BEFORE_THE_MANAGER).update(
+        state=ManagerAsk.State.WITHDRAWN,
+        place=None,
+        answered_at=now,
+        snoozed_until=None,
+        version=F("version") + 1,
+    )
+
+
+def _call_off(decision_ids: Iterable[UUID], now: datetime) -> dict[str, int]:
+    """Calls these decisions off for want of consent; counts what that stops."""
+    ids = list(decision_ids)
+    queued = Delivery.objects.filter(decision__in=ids, state=Delivery.State.QUEUED).count()
+    waiting = Approval.objects.filter(decision__in=ids, state=Approval.State.WAITING).count()
+    reserved = AlertSlot.objects.filter(decision__in=ids, state=AlertSlot.State.RESERVED)
+    held = reserved.count()
+    lapsed = route.call_off(decision_ids=ids, reason=Suppression.Reason.CONSENT, now=now)
+    return {"deliveries": queued, "approvals": waiting, "slots": held - reserved.count(), "decisions": lapsed}
+
+
+def _rows(queryset: QuerySet[Any], fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {name.replace("__", "_"): _plain(value) for name, value in row.items()}
+        for row in queryset.values(*fields)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
