@@ -159,7 +159,7 @@ class PolicyForm(forms.Form):
 
     def __init__(self, *args: Any, start: Document, **kwargs: Any) -> None:
         initial = {field_name(place): value for place, value in flat(start)}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **{"initial": initial, **kwargs})
         values = dict(flat(start))
         self._start = start
         self._checked: Document | None = None
