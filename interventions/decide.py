@@ -42,10 +42,9 @@ def decide(snapshot: Snapshot, policy: Document) -> Choice:
     episode = snapshot.episode
     if not snapshot.active:
         return Choice("monitor", ("course_ended",), end_episode="course_ended" if episode else "")
-    if "record" not in snapshot.scopes or "profile" not in snapshot.scopes:
-        # A learner who asks for help is heard even when we may not watch.
-        if snapshot.request is None:
-            return Choice("monitor", ("no_consent",), end_episode="consent" if episode else "")
+    watched = "record" in snapshot.scopes and "profile" in snapshot.scopes
+    if not watched and snapshot.request is None:  # a call for help is heard even where we may not watch
+        return Choice("monitor", ("no_consent",), end_episode="consent" if episode else "")
     held = triggers.held(snapshot, policy)
     if snapshot.request is not None and not (episode and episode.with_person):
         return _human(snapshot, policy, "learner_asked" if snapshot.request == HELP else CONTEST, held)
@@ -115,13 +114,11 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
         "failed": 3.0,
         "expired": 0.0,
     }.get(episode.lapsed_reason or "", 0.0)
-    if episode.lapsed_at is not None and episode.lapsed_at + timedelta(days=quiet) > snapshot.now:
-        if not (episode.lapsed_reason == "cap" and episode.capped_in_a_row >= policy.limits.out_of_slots):
-            return Choice(
-                "monitor",
-                ("resting_after", episode.lapsed_reason or ""),
-                review_at=episode.lapsed_at + timedelta(days=quiet),
-            )
+    rests_until = None if episode.lapsed_at is None else episode.lapsed_at + timedelta(days=quiet)
+    # Out of slots again and again: waiting for the next one is over, a person may take it up.
+    gives_up = episode.lapsed_reason == "cap" and episode.capped_in_a_row >= policy.limits.out_of_slots
+    if rests_until is not None and rests_until > snapshot.now and not gives_up:
+        return Choice("monitor", ("resting_after", episode.lapsed_reason or ""), review_at=rests_until)
     return None
 
 

@@ -1,4 +1,4 @@
-"""A decision in words: what was seen, what was tried, what is not known, how sure we are. Never a score, never a cause."""
+"""A decision in words: what was seen and tried, what is not known, how sure we are. No score, no cause."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -67,7 +67,11 @@ def _advance(attempts: Sequence[Attempt], *, failed: int) -> None:
     )
     open_episodes.filter(
         Exists(
-            Attempt.objects.filter(pk__in=[attempt.pk for attempt in attempts], episode=OuterRef("pk"), decision__step=OuterRef("step"))
+            Attempt.objects.filter(
+                pk__in=[attempt.pk for attempt in attempts],
+                episode=OuterRef("pk"),
+                decision__step=OuterRef("step"),
+            )
         )
     ).update(step=F("step") + 1)
     if failed:

@@ -102,11 +102,10 @@ def improved(*, before: Snapshot, after: Snapshot, reached_at: datetime, policy:
     if recovered(after, policy):
         return True
     last = after.seen.last_active_at
-    if last is not None and last > reached_at and before.episode is not None:
-        if set(before.episode.triggers) <= {INACTIVITY, MASTERY}:
-            return True
-    if before.risk is None or after.risk is None:
-        return last is not None and last > reached_at
+    came_back = last is not None and last > reached_at
+    opened_by = set(after.episode.triggers) if after.episode else set()
+    if before.risk is None or after.risk is None or opened_by <= {INACTIVITY, MASTERY}:
+        return came_back
     return after.risk <= before.risk - policy.bands.hysteresis
 
 

@@ -19,4 +19,3 @@ def words(decision: Decision, learner: Learner) -> tuple[str, str]:
         "link": f"{settings.PUBLIC_URL}/me/" + (f"lessons/{lesson.key}/" if lesson else ""),
     }
     return catalogue.message(f"{decision.action}-{first}", decision.action, learner.language, values)
-

@@ -1,11 +1,13 @@
-"""What every test can rely on: no network, no broker, quick passwords."""
+"""What every test can rely on: no network, no broker, an empty cache, quick passwords."""
 
 import socket
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 
 from config.celery import app as celery_app
 
@@ -21,6 +23,24 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Messages go nowhere: a test that wants a stage to run calls it. Kill tests start their own worker.
     celery_app.conf.update(broker_url="memory://")
+    # Each process has its own: in a shared one, what one test stored would change what another sees.
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture(autouse=True)
+def starter_contents(request: pytest.FixtureRequest) -> None:
+    """Puts back what migrations put there (scopes, verbs, policy, lessons): tests with real commits empty it all."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or not marker.kwargs.get("transaction"):
+        return
+    request.getfixturevalue("transactional_db")
+    from django.apps import apps
+
+    if apps.get_model("consent", "ConsentScope").objects.exists():
+        return
+    import_module("consent.migrations.0003_scopes").install(apps, None)
+    import_module("signals.migrations.0003_verb_synonyms").add(apps, None)
+    import_module("interventions.migrations.0003_starter").start(apps, None)
 
 
 def _refuse_beyond_loopback(address: Any) -> None:

@@ -82,7 +82,9 @@ def test_it_hands_high_risk_to_a_coach_with_proof_and_learns_from_the_verdict() 
     # Marks that come back late: five failed tests of the first day, and nothing since.
     journey.send(
         *(
-            journey.statement("scored", at=began + timedelta(hours=hour), score={"scaled": 0.0}, success=False)
+            journey.statement(
+                "scored", at=began + timedelta(hours=hour), score={"scaled": 0.0}, success=False
+            )
             for hour in range(5)
         )
     )
