@@ -45,7 +45,11 @@ def deliver(*, now: datetime, limit: int = 200) -> int:
 def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
     """All due messages of one alert, moved to sending; none where it should no longer go out."""
     policy = store.document(store.live())
+    learner_id = Decision.objects.values_list("enrolment__learner_id", flat=True).get(pk=decision_id)
     with transaction.atomic():
+        # The consent row before the deliveries, as a withdrawal locks them: the other way round the two could
+        # wait for each other.
+        willing = gate.lock_and_allows(learner_id, Scope.NUDGE)
         due = list(
             Delivery.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(decision_id=decision_id, state=State.QUEUED, due_at__lte=now)
@@ -55,7 +59,7 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         if not due:
             return []
         decision, learner = due[0].decision, due[0].learner
-        if not gate.lock_and_allows(learner.pk, Scope.NUDGE):
+        if not willing:
             route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.CONSENT, now=now)
             return []
         reason = _second_thoughts(decision, policy, now)

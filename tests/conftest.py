@@ -28,6 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
+def empty_cache() -> Iterator[None]:
+    """Forgets what the test stored in the cache."""
+    yield
+    caches["default"].clear()
+
+
+@pytest.fixture(autouse=True)
 def starter_contents(request: pytest.FixtureRequest) -> None:
     """Puts back what migrations put there (scopes, verbs, policy, lessons): tests with real commits empty it all."""
     marker = request.node.get_closest_marker("django_db")
