@@ -21,9 +21,11 @@ class Open(NamedTuple):
 OPEN: dict[str, Open] = {
     "healthz": Open("asked by machines that watch the process; names nobody"),
     "readyz": Open("asked by machines that route traffic; counts seconds, names nobody", (200, 503)),
+    "sign-in/": Open("where a stranger signs in"),
+    "admin/login/": Open("the admin's own way to the sign-in form", (200, 302)),
+    "xapi/statements": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/about": Open("the standard: a client asks for the versions before it signs in"),
 }
-# Django's admin signs people in by itself.
-OPEN["admin/login/"] = Open("the admin's own sign-in form", (200, 302))
 
 SAMPLES = {
     "uuid": "00000000-0000-4000-8000-000000000000",
