@@ -43,7 +43,12 @@ class Week:
 
     monday: date
     active: int
-    height: int  # of 100, for the drawing
+    x: int  # where its bar stands in a drawing of 160 × 56
+    height: int
+
+    @property
+    def y(self) -> int:
+        return 56 - self.height
 
 
 @dataclass
@@ -164,5 +169,6 @@ def _trend(sharing: set[UUID], now: datetime) -> list[Week]:
     if not any(counted.values()):
         return []
     return [
-        Week(week, counted.get(week, 0), round(100 * counted.get(week, 0) / len(sharing))) for week in weeks
+        Week(week, counted.get(week, 0), 3 + number * 20, max(2, round(56 * counted.get(week, 0) / len(sharing))))
+        for number, week in enumerate(weeks)
     ]

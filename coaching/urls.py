@@ -1,5 +1,22 @@
 """The addresses of what people see and do."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from coaching.views import entry, inbox, me, team
+
+urlpatterns: list[URLPattern] = [
+    path("", entry.home, name="home"),
+    path("sign-in/", entry.sign_in, name="sign_in"),
+    path("sign-out/", entry.sign_out, name="sign_out"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<uuid:case_id>/", inbox.inbox, name="case"),
+    path("team/", team.my_team, name="team"),
+    path("team/<uuid:ask_id>/", team.answer_ask, name="ask"),
+    path("me/", me.me, name="me"),
+    path("me/suggestions/<uuid:decision_id>/", me.answer, name="answer"),
+    path("me/courses/<int:enrolment_id>/", me.ask, name="speak_up"),
+    path("me/choices/", me.choices, name="choices"),
+    path("me/history/", me.history, name="history"),
+    path("me/lessons/<slug:key>/", me.lesson, name="lesson"),
+    path("me/data/", me.my_data, name="my_data"),
+]

@@ -1,0 +1,256 @@
+"""A learner's own pages: what was suggested, what we know and why, what they chose, and what was not sent."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Prefetch, Q
+
+from coaching.wording import without_address
+from consent import gate
+from consent.models import ConsentScope, ScopeText
+from consent.scopes import LawfulBasis, Scope
+from interventions import catalogue, explain
+from interventions.explain import Explanation
+from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
+from learners.models import Enrolment, Learner
+from signals.risk import reasons
+
+CURRENT_FOR = timedelta(days=14)
+ANSWERED_STAYS = timedelta(hours=12)
+LONGEST_HISTORY = 100
+
+BASIS = {
+    LawfulBasis.CONSENT: "Only with your yes",
+    LawfulBasis.LEGITIMATE_INTEREST: "A legitimate interest of your organisation; you can say no",
+    LawfulBasis.CONTRACT: "Part of your contract",
+    LawfulBasis.LEGAL_OBLIGATION: "Required by law",
+}
+NAMES = {
+    Scope.RECORD: "Keep my course activity",
+    Scope.PROFILE: "Work out when help would be useful",
+    Scope.NUDGE: "Send me suggestions",
+    Scope.MANAGER: "Tell my manager when I could use a hand",
+    Scope.COACH: "Let a coach look",
+    Scope.EXPERIMENT: "Try out which help works",
+    Scope.RESEARCH: "Use for research",
+}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One message on the learner's page."""
+
+    delivery: Delivery
+    decision: Decision
+    subject: str
+    body: str
+    lesson_key: str
+    lesson_title: str
+    why: Explanation
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we know about one course, in the learner's words."""
+
+    enrolment: Enrolment
+    sentences: list[str]
+    missing: list[str]
+    computed_at: datetime | None
+    is_unsure: bool
+    open_request: HelpRequest | None
+
+
+@dataclass(frozen=True)
+class ScopeChoice:
+    """One purpose, what it means, and what the learner says to it."""
+
+    key: str
+    name: str
+    text: str
+    basis: str
+    keeps_days: int
+    is_on: bool
+    is_blocked: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """One thing we decided to do, and what became of it."""
+
+    at: datetime
+    what: str
+    course: str
+    how: str
+    tone: str
+    answer: str
+
+
+def suggestions(learner: Learner, *, now: datetime) -> list[Suggestion]:
+    """The cards that are still of use: unanswered for two weeks, answered for half a day. None without consent."""
+    if not gate.allows(learner.pk, Scope.NUDGE):
+        return []
+    deliveries = (
+        Delivery.objects.filter(
+            learner=learner,
+            channel=Delivery.Channel.CARD,
+            state=Delivery.State.SENT,
+            sent_at__gte=now - CURRENT_FOR,
+        )
+        .filter(Q(decision__answer__isnull=True) | Q(decision__answer__at__gte=now - ANSWERED_STAYS))
+        .select_related(
+            "decision__enrolment__course", "decision__policy", "decision__lesson", "decision__answer"
+        )
+        .prefetch_related("decision__lesson__texts")
+        .defer("decision__policy__document", "decision__eligible")
+        .order_by("-sent_at", "pk")
+    )
+    return [_suggestion(delivery, learner) for delivery in deliveries]
+
+
+def _suggestion(delivery: Delivery, learner: Learner) -> Suggestion:
+    decision = delivery.decision
+    lesson = decision.lesson
+    return Suggestion(
+        delivery=delivery,
+        decision=decision,
+        subject=delivery.subject,
+        body=without_address(delivery.body),
+        lesson_key=lesson.key if lesson else "",
+        lesson_title=catalogue.lesson_text(lesson, learner.language).title if lesson else "",
+        why=explain.why(decision, learner.language),
+        answer=getattr(decision, "answer", None),
+    )
+
+
+def known(learner: Learner) -> list[Known]:
+    """What is known of each current course. Empty sentences where nothing stands out."""
+    enrolments = (
+        learner.enrolments.active()
+        .select_related("course", "risk")
+        .prefetch_related(
+            Prefetch(
+                "help_requests",
+                queryset=HelpRequest.objects.filter(answered_at__isnull=True),
+                to_attr="open_requests",
+            )
+        )
+        .order_by("course__name", "pk")
+    )
+    may_compute = gate.allows(learner.pk, Scope.PROFILE) and gate.allows(learner.pk, Scope.RECORD)
+    built = []
+    for enrolment in enrolments:
+        risk = getattr(enrolment, "risk", None) if may_compute else None
+        open_requests: list[HelpRequest] = getattr(enrolment, "open_requests", [])
+        built.append(
+            Known(
+                enrolment=enrolment,
+                sentences=reasons.sentences(risk.reasons, learner.language) if risk else [],
+                missing=reasons.missing(risk.reasons, learner.language) if risk else [],
+                computed_at=risk.as_of if risk else None,
+                is_unsure=risk is not None and risk.value is None,
+                open_request=open_requests[0] if open_requests else None,
+            )
+        )
+    return built
+
+
+def choices(learner: Learner, *, now: datetime) -> list[ScopeChoice]:
+    """Every purpose with the text in force, in the learner's language where there is one."""
+    scopes = {scope.key: scope for scope in ConsentScope.objects.all()}
+    texts: dict[tuple[str, str], str] = {}
+    for text in ScopeText.objects.filter(published_at__lte=now).order_by("scope", "language", "version"):
+        texts[text.scope_id, text.language] = text.text
+    return [
+        ScopeChoice(
+            key=scope.value,
+            name=NAMES[scope],
+            text=texts.get((scope, learner.language)) or texts.get((scope, "en"), ""),
+            basis=BASIS[LawfulBasis(scopes[scope].lawful_basis)],
+            keeps_days=scopes[scope].retention_days,
+            is_on=gate.allows(learner.pk, scope),
+            is_blocked=scopes[scope].is_blocked,
+        )
+        for scope in Scope
+        if scope in scopes
+    ]
+
+
+def history(learner: Learner) -> list[Past]:
+    """The latest things we decided to do for this learner, what was not sent included, with the reason."""
+    decisions = (
+        Decision.objects.filter(enrolment__learner=learner)
+        .exclude(action="monitor")
+        .select_related(
+            "enrolment__course", "suppression", "approval", "answer", "manager_ask", "escalation", "lesson"
+        )
+        .prefetch_related("deliveries")
+        .defer("snapshot", "eligible")
+        .order_by("-at", "-pk")[:LONGEST_HISTORY]
+    )
+    return [_past(decision) for decision in decisions]
+
+
+def _past(decision: Decision) -> Past:
+    how, tone = _how(decision)
+    answer = getattr(decision, "answer", None)
+    return Past(
+        at=decision.at,
+        what=decision.get_action_display(),
+        course=decision.enrolment.course.name,
+        how=how,
+        tone=tone,
+        answer=answer.get_kind_display() if answer else "",
+    )
+
+
+def _how(decision: Decision) -> tuple[str, str]:
+    suppression = getattr(decision, "suppression", None)
+    if suppression is not None:
+        return f"Not sent: {_first_person(suppression.reason, suppression.get_reason_display())}.", "held"
+    sent = [one.sent_at for one in decision.deliveries.all() if one.state == Delivery.State.SENT and one.sent_at]
+    if sent:
+        return "Sent to you.", "good"
+    if getattr(decision, "manager_ask", None) is not None:
+        return "Your manager was asked to have a word with you.", "person"
+    if decision.action == "coach":
+        return "A coach was asked to look.", "person"
+    approval = getattr(decision, "approval", None)
+    if approval is not None and approval.state == "waiting":
+        return "Not sent yet: a person looks at it first.", "held"
+    return "On its way, at a time that does not disturb you.", "held"
+
+
+def _first_person(reason: str, label: str) -> str:
+    """Why nothing was sent, said to the learner."""
+    return {
+        "consent": "you said no to this",
+        "cap": "you already had two messages in seven days",
+        "recovered": "things were better before it went out",
+        "declined": "a person looked and decided against it",
+    }.get(reason, label[0].lower() + label[1:])
+
+
+def lesson_page(visit: LessonVisit | None, text: Any) -> list[dict[str, Any]]:
+    """The questions of a lesson, with feedback where they were answered."""
+    done = visit is not None and visit.completed_at is not None
+    return [
+        {
+            "number": number,
+            "text": question["text"],
+            "choices": [
+                {
+                    "number": index,
+                    "text": choice,
+                    "chosen": done and visit is not None and visit.answers[number] == index,
+                    "right": done and question["answer"] == index,
+                }
+                for index, choice in enumerate(question["choices"])
+            ],
+            "was_right": done and visit is not None and visit.answers[number] == question["answer"],
+            "because": question["because"] if done else "",
+        }
+        for number, question in enumerate(text.questions)
+    ]

@@ -1,0 +1,237 @@
+"""The learner's own pages: suggestions, lessons, what we know and why, choices, history, and the way to object."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from coaching import own
+from coaching.views.pages import for_role, is_part, person, show
+from consent import gate, record, subject_requests
+from consent.actors import Party
+from consent.models import ConsentScope
+from consent.scopes import Scope
+from interventions import answers, catalogue, lessons
+from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonVisit
+from learners.models import Enrolment, Learner, Role
+
+THANKS = {
+    Answer.Kind.DID_IT: "Good. We note that you did it.",
+    Answer.Kind.NEED_HELP: "A person will look at this and get in touch.",
+    Answer.Kind.NOT_NOW: "All right, not now.",
+    Answer.Kind.WRONG: "Thank you. A person will look at what we got wrong.",
+}
+LONGEST_TEXT = 2000
+
+
+def myself(request: HttpRequest) -> Learner:
+    """The learner who is signed in. An account without a learner record has no pages of its own."""
+    user = person(request)
+    learner = Learner.objects.visible_to(user).filter(pk=user.learner_id).first() if user.learner_id else None
+    if learner is None:
+        raise PermissionDenied
+    return learner
+
+
+@for_role(Role.LEARNER)
+@require_safe
+def me(request: HttpRequest) -> HttpResponse:
+    """What is suggested now, what we know about each course, and the lessons."""
+    return show(request, "me.html", _overview(myself(request), timezone.now()), part="main")
+
+
+@for_role(Role.LEARNER)
+@require_POST
+def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Keeps one of the four answers to a suggestion."""
+    learner, now = myself(request), timezone.now()
+    decision = get_object_or_404(
+        Decision.objects.filter(
+            enrolment__learner=learner,
+            deliveries__channel=Delivery.Channel.CARD,
+            deliveries__state=Delivery.State.SENT,
+        ).select_related("enrolment"),
+        pk=decision_id,
+    )
+    kind = request.POST.get("kind", "")
+    if kind not in Answer.Kind.values:
+        return show(
+            request,
+            "me.html",
+            _overview(learner, now) | {"fault": "Choose one of the four answers."},
+            part="main",
+            status=422,
+            focus="fault",
+        )
+    answers.answer(decision=decision, kind=kind, now=now, text=request.POST.get("text", "")[:LONGEST_TEXT])
+    said = THANKS[Answer.Kind(kind)]
+    if not is_part(request):
+        messages.info(request, said)
+        return redirect("me")
+    return show(
+        request, "me.html", _overview(learner, now), part="main", say=said, focus=f"suggestion-{decision.pk}"
+    )
+
+
+@for_role(Role.LEARNER)
+@require_POST
+def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+    """"Something is wrong", or a call for help, about one course: brings a person."""
+    learner, now = myself(request), timezone.now()
+    enrolment = get_object_or_404(Enrolment.objects.filter(learner=learner), pk=enrolment_id)
+    kind = request.POST.get("kind", "")
+    text = request.POST.get("text", "").strip()[:LONGEST_TEXT]
+    if kind not in HelpRequest.Kind.values:
+        raise Http404
+    answers.ask_for_help(enrolment=enrolment, kind=kind, text=text, now=now)
+    said = "Thank you. A person will look at this and answer you."
+    if not is_part(request):
+        messages.info(request, said)
+        return redirect("me")
+    return show(
+        request, "me.html", _overview(learner, now), part="main", say=said, focus=f"course-{enrolment.pk}"
+    )
+
+
+@for_role(Role.LEARNER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def choices(request: HttpRequest) -> HttpResponse:
+    """What each purpose means, and a switch for each that works at once."""
+    learner, user, now = myself(request), person(request), timezone.now()
+    if request.method != "POST":
+        return show(request, "choices.html", {"choices": own.choices(learner, now=now)}, part="main")
+    try:
+        scope = Scope(request.POST.get("scope", ""))
+    except ValueError:
+        raise Http404 from None
+    if not ConsentScope.objects.filter(pk=scope, is_blocked=False).exists():
+        raise Http404
+    by = Party("user", user.pk)
+    if request.POST.get("allow") == "yes":
+        record.grant(subject=learner.pk, scope=scope, by=by, now=now, language=learner.language)
+        said = f"On: {own.NAMES[scope]}."
+    else:
+        record.withdraw(subject=learner.pk, scope=scope, by=by, now=now, language=learner.language)
+        said = f"Off: {own.NAMES[scope]}. This holds from now on."
+    if not is_part(request):
+        messages.info(request, said)
+        return redirect("choices")
+    context = {"choices": own.choices(learner, now=now)}
+    return show(request, "choices.html", context, part="main", say=said, focus=f"switch-{scope}")
+
+
+@for_role(Role.LEARNER)
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Everything we decided to do for the learner, what was not sent included, with the reason."""
+    return show(request, "history.html", {"past": own.history(myself(request))}, part="main")
+
+
+@for_role(Role.LEARNER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def lesson(request: HttpRequest, key: str) -> HttpResponse:
+    """A micro-lesson: begun, read, answered, and explained, on one page."""
+    learner, now = myself(request), timezone.now()
+    wanted = get_object_or_404(Lesson.objects.filter(is_active=True).select_related("competency"), key=key)
+    text = catalogue.lesson_text(wanted, learner.language)
+    visits = LessonVisit.objects.filter(learner=learner, lesson=wanted).select_related("lesson", "learner")
+    visit = visits.order_by("-started_at", "pk").first()
+    fault, focus, said, status = "", "", "", 200
+    if request.method == "POST":
+        if request.POST.get("do") == "start":
+            visit = lessons.start(learner=learner, lesson=wanted, decision=_suggested(learner, wanted), now=now)
+            focus = "lesson-text"
+        elif visit is None or visit.completed_at is not None:
+            fault, status = "Start the lesson first.", 409
+        else:
+            given = [request.POST.get(f"question-{number}", "") for number in range(len(text.questions))]
+            if not all(one.isdigit() for one in given):
+                fault, status, focus = "Answer all questions, then check them.", 422, "fault"
+            else:
+                try:
+                    visit = lessons.finish(visit=visit, answers=[int(one) for one in given], now=now)
+                    said, focus = "Done. Your answers are explained below.", "lesson-result"
+                except lessons.WrongAnswers as wrong:
+                    fault, status, focus = str(wrong), 422, "fault"
+        if not fault and not is_part(request):
+            if said:
+                messages.info(request, said)
+            return redirect(reverse("lesson", args=[key]))
+    return show(
+        request,
+        "lesson.html",
+        _lesson(wanted, text, visit) | {"fault": fault, "sent": request.POST},
+        part="main",
+        status=status,
+        say=said,
+        focus=focus,
+    )
+
+
+@for_role(Role.LEARNER)
+@require_POST
+def my_data(request: HttpRequest) -> HttpResponse:
+    """Everything we hold about the learner, as a file."""
+    learner, now = myself(request), timezone.now()
+    held = subject_requests.export(subject=learner.pk, by=Party("user", person(request).pk), now=now)
+    answer = HttpResponse(
+        json.dumps(held, indent=2, ensure_ascii=False, default=str), content_type="application/json"
+    )
+    answer.headers["Content-Disposition"] = f'attachment; filename="my-data-{now:%Y-%m-%d}.json"'
+    return answer
+
+
+def _suggested(learner: Learner, wanted: Lesson) -> Decision | None:
+    """The suggestion that brought the learner here, if one did."""
+    return (
+        Decision.objects.filter(
+            enrolment__learner=learner, lesson=wanted, deliveries__state=Delivery.State.SENT
+        )
+        .order_by("-at", "-pk")
+        .first()
+    )
+
+
+def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
+    taken = dict(
+        LessonVisit.objects.filter(learner=learner)
+        .order_by("started_at")
+        .values_list("lesson_id", "completed_at")
+    )
+    return {
+        "learner": learner,
+        "suggestions": own.suggestions(learner, now=now),
+        "nudges_off": not gate.allows(learner.pk, Scope.NUDGE),
+        "profile_off": not gate.allows(learner.pk, Scope.PROFILE),
+        "known": own.known(learner),
+        "lessons": [
+            {
+                "key": one.key,
+                "minutes": one.minutes,
+                "title": catalogue.lesson_text(one, learner.language).title,
+                "state": "new" if one.pk not in taken else ("done" if taken[one.pk] else "begun"),
+            }
+            for one in Lesson.objects.filter(is_active=True).prefetch_related("texts").order_by("key")
+        ],
+    }
+
+
+def _lesson(wanted: Lesson, text: Any, visit: LessonVisit | None) -> dict[str, Any]:
+    questions = own.lesson_page(visit, text)
+    return {
+        "lesson": wanted,
+        "text": text,
+        "visit": visit,
+        "is_open": visit is not None and visit.completed_at is None,
+        "is_done": visit is not None and visit.completed_at is not None,
+        "questions": questions,
+        "right": sum(question["was_right"] for question in questions),
+    }
