@@ -31,13 +31,13 @@ rollup AS MATERIALIZED (
 ),
 result AS MATERIALIZED (
     SELECT r.enrolment_id, r.statement_id::text COLLATE "C" AS key,
-           least(extract(epoch FROM r.occurred_at)::float8, e.as_of) AS at,
+           least(extract(epoch FROM r.occurred_at)::float8, e.as_of) AS moment,
            r.scaled, r.success, r.is_item, r.activity
     FROM enrolment e JOIN signals_assessmentresult r USING (enrolment_id)
     WHERE r.voided_seq IS NULL
 ),
 completion AS MATERIALIZED (
-    SELECT enrolment_id, activity, at FROM result
+    SELECT enrolment_id, activity, moment FROM result
     UNION ALL
     -- Rollups know the days on which anything was finished, so only those days' events are read.
     SELECT e.enrolment_id, v.activity, least(extract(epoch FROM v.occurred_at)::float8, e.as_of)

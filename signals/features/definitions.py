@@ -6,8 +6,8 @@ no engine's date arithmetic can make a difference:
 
 - enrolment(enrolment_id, as_of, as_of_day, course_id, start_day, due_day, pass_mark): a row per answer wanted
 - rollup(enrolment_id, day, amount, last_at): a day with activity
-- result(enrolment_id, key, at, scaled, success, is_item): an answer or a score; key breaks ties
-- completion(enrolment_id, activity, at): something finished (a result or a completion), when it first was
+- result(enrolment_id, key, moment, scaled, success, is_item): an answer or a score; key breaks ties
+- completion(enrolment_id, activity, moment): something finished (a result or a completion), when it first was
 - plan(course_id, activity, due_day): what a course asks for by a day counted from the start
 """
 
@@ -133,7 +133,7 @@ FEATURES: tuple[Feature, ...] = (
         "time",
         1,
         Source.RESULTS,
-        lambda t: t.at.max(),
+        lambda t: t.moment.max(),
         is_time=True,
     ),
     Feature(
@@ -242,7 +242,7 @@ def feature_rows() -> Any:
         {
             "enrolment_id": "int64",
             "key": "string",
-            "at": "float64",
+            "moment": "float64",
             "scaled": "float64",
             "success": "boolean",
             "is_item": "boolean",
@@ -250,7 +250,7 @@ def feature_rows() -> Any:
         name="result",
     )
     completion = ibis.table(
-        {"enrolment_id": "int64", "activity": "int64", "at": "float64"}, name="completion"
+        {"enrolment_id": "int64", "activity": "int64", "moment": "float64"}, name="completion"
     )
     plan = ibis.table({"course_id": "int64", "activity": "int64", "due_day": "int32"}, name="plan")
 
@@ -284,7 +284,7 @@ def _results(enrolment: Any, result: Any) -> Any:
     import ibis
 
     points = enrolment.select("enrolment_id", "as_of", "pass_mark")
-    results = points.inner_join(result, "enrolment_id").filter(lambda t: t["at"] <= t.as_of)
+    results = points.inner_join(result, "enrolment_id").filter(lambda t: t.moment <= t.as_of)
     # A whole assessment already holds its questions: single answers count only where there is nothing else.
     each = ibis.window(group_by=("enrolment_id", "as_of"))
     results = results.mutate(only_items=results.is_item.cast("int32").min().over(each))
@@ -294,12 +294,12 @@ def _results(enrolment: Any, result: Any) -> Any:
         score=results.scaled.clip(lower=0.0),
     )
     latest = ibis.window(
-        group_by=("enrolment_id", "as_of"), order_by=(ibis.desc(results["at"]), ibis.desc(results["key"]))
+        group_by=("enrolment_id", "as_of"), order_by=(ibis.desc(results.moment), ibis.desc(results["key"]))
     )
     # Scores have an order of their own: a bare pass or fail among them must not use up one of the places.
     latest_score = ibis.window(
         group_by=("enrolment_id", "as_of"),
-        order_by=(results.score.isnull(), ibis.desc(results["at"]), ibis.desc(results["key"])),
+        order_by=(results.score.isnull(), ibis.desc(results.moment), ibis.desc(results["key"])),
     )
     return results.mutate(
         recency=ibis.row_number().over(latest) + 1, score_recency=ibis.row_number().over(latest_score) + 1
@@ -315,9 +315,9 @@ def _steps(enrolment: Any, plan: Any, completion: Any) -> Any:
     done = (
         points.select("enrolment_id", "as_of")
         .inner_join(completion, "enrolment_id")
-        .filter(lambda t: t["at"] <= t.as_of)
+        .filter(lambda t: t.moment <= t.as_of)
     )
-    done = done.group_by("enrolment_id", "as_of", "activity").aggregate(done_at=done["at"].min())
+    done = done.group_by("enrolment_id", "as_of", "activity").aggregate(done_at=done.moment.min())
     return steps.left_join(done, ["enrolment_id", "as_of", "activity"]).select(
         "enrolment_id", "as_of", "activity", "due_at", "done_at"
     )

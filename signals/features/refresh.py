@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
@@ -48,6 +49,12 @@ def refresh_enrolments(ids: Iterable[int], *, now: datetime) -> int:
     return len(claimed)
 
 
+def computable(enrolments: Iterable[Enrolment]) -> set[UUID]:
+    """The learners of these enrolments about whom we may compute: not erased, and neither scope refused."""
+    learners = {row.learner_id for row in enrolments if row.learner.erased_at is None}
+    return gate.filter_allowed(learners, Scope.PROFILE) & gate.filter_allowed(learners, Scope.RECORD)
+
+
 def _claim_dirty(limit: int) -> list[Claimed]:
     marks = (
         EnrolmentMark.objects.select_for_update(skip_locked=True)
@@ -74,14 +81,14 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
         return
     enrolments = {
         enrolment.pk: enrolment
-        for enrolment in Enrolment.objects.select_related("course")
+        for enrolment in Enrolment.objects.select_related("course", "learner")
         .filter(pk__in=[mark.enrolment_id for mark in claimed])
-        .only("learner_id", "state", "course__name")
+        .only("state", "course__name", "learner__erased_at")
         .order_by("pk")
     }
     # Asked after the marks are locked: a withdrawal locks them too, so it either is seen here or waits for us
     # and then deletes what we wrote.
-    allowed = gate.filter_allowed({row.learner_id for row in enrolments.values()}, Scope.PROFILE)
+    allowed = computable(enrolments.values())
     kept = [mark for mark in claimed if enrolments[mark.enrolment_id].learner_id in allowed]
     refused = [
         mark.enrolment_id for mark in claimed if enrolments[mark.enrolment_id].learner_id not in allowed

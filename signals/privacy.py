@@ -1,0 +1,348 @@
+"""What signals holds about a person: handed out, erased, or no longer used."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import Q
+
+from consent.crypto import decrypt, encrypt, ring
+from consent.registry import Fields
+from consent.scopes import Scope
+from learners.models import Enrolment, Identifier
+from signals.models import (
+    AssessmentResult,
+    DailyRollup,
+    EnrolmentMark,
+    Event,
+    FeatureRow,
+    Label,
+    Quarantined,
+    Risk,
+    RiskChange,
+    Statement,
+    Verb,
+)
+from signals.xapi import bodies
+from signals.xapi.keys import identity
+
+FIELDS: dict[str, Fields] = {
+    "Credential": Fields(
+        (), ("id", "name", "key", "secret_hash", "permissions", "is_active", "first_day", "created_at")
+    ),
+    "Statement": Fields(
+        ("id", "actor", "search_keys", "digest", "body"),
+        ("stored", "credential", "verb", "voids", "voided_at", "parked"),
+    ),
+    "Quarantined": Fields(
+        ("statement_id", "digest", "body", "faults"),
+        ("id", "credential", "reason", "state", "received_at", "settled_at"),
+    ),
+    "VerbSynonym": Fields((), ("id", "iri", "verb")),
+    "UnknownVerb": Fields((), ("id", "iri", "seen", "first_seen_at", "last_seen_at")),
+    "Event": Fields(
+        (
+            "statement_id",
+            "learner_id",
+            "enrolment_id",
+            "occurred_at",
+            "activity",
+            "amount",
+            "scaled",
+            "success",
+            "duration_s",
+            "progress",
+        ),
+        ("pk", "known_at", "known_seq", "verb", "activity_type", "voided_seq"),
+    ),
+    "AssessmentResult": Fields(
+        ("statement_id", "learner_id", "enrolment_id", "occurred_at", "activity", "scaled", "success"),
+        ("known_seq", "is_item", "voided_seq"),
+    ),
+    "EnrolmentMark": Fields(("enrolment", "dirty_days"), ("known_seq", "dirty_since")),
+    "DailyRollup": Fields(
+        (
+            "enrolment",
+            "day",
+            "events",
+            "amount",
+            "activities",
+            "learning_sessions",
+            "seconds",
+            "results",
+            "failures",
+            "score_sum",
+            "score_count",
+            "completions",
+            "last_at",
+        ),
+        ("pk",),
+    ),
+    "ModelVersion": Fields((), ("id", "name", "kind", "parameters", "is_live", "created_at")),
+    "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
+    "Risk": Fields(
+        ("enrolment", "value", "reasons"),
+        ("coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at", "unread_since"),
+    ),
+    "RiskChange": Fields(("enrolment", "before", "after", "at"), ("id", "model_version")),
+    "Label": Fields(
+        ("enrolment", "as_of", "value"),
+        ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
+    ),
+}
+# Whoever refuses one of these no longer wants to be computed about.
+_COMPUTING = (Scope.RECORD, Scope.PROFILE)
+_AT_ONCE = 1000
+
+
+# --- handing out ----------------------------------------------------------------------------------------------
+
+
+def export(subject: UUID) -> dict[str, Any]:
+    """All statements in their own words, and everything derived from them, with the risk's reasons."""
+    own = Enrolment.objects.filter(learner_id=subject).values("pk")
+    return {
+        "statements": [_told(row) for row in _statements_of(subject).order_by("stored", "pk").iterator()],
+        "events": [
+            {
+                "at": event.occurred_at.isoformat(),
+                "verb": Verb(event.verb).label,
+                "enrolment": event.enrolment_id,
+                "amount": event.amount,
+                "score": event.scaled,
+                "success": event.success,
+                "seconds": event.duration_s,
+                "progress": event.progress,
+            }
+            for event in Event.objects.filter(learner_id=subject, voided_seq__isnull=True).iterator()
+        ],
+        "days": [
+            {
+                "enrolment": row.enrolment_id,
+                "day": row.day.isoformat(),
+                "events": row.events,
+                "learning_sessions": row.learning_sessions,
+                "seconds": row.seconds,
+                "results": row.results,
+                "failures": row.failures,
+            }
+            for row in DailyRollup.objects.filter(enrolment__in=own).order_by("enrolment", "day")
+        ],
+        "features": [
+            {"enrolment": row.pk, "as_of": row.as_of.isoformat(), "values": row.values}
+            for row in FeatureRow.objects.filter(pk__in=own).order_by("pk")
+        ],
+        "risks": [
+            {
+                "enrolment": row.pk,
+                "value": row.value,
+                "coverage": row.coverage,
+                "reasons": row.reasons,
+                "model": row.model_version.name,
+                "as_of": row.as_of.isoformat(),
+            }
+            for row in Risk.objects.filter(pk__in=own).select_related("model_version").order_by("pk")
+        ],
+        "risk_changes": [
+            {
+                "enrolment": row.enrolment_id,
+                "before": row.before,
+                "after": row.after,
+                "at": row.at.isoformat(),
+            }
+            for row in RiskChange.objects.filter(enrolment__in=own).order_by("at", "pk")
+        ],
+        "labels": [
+            {
+                "enrolment": row.enrolment_id,
+                "definition": row.definition,
+                "as_of": row.as_of.isoformat(),
+                "value": row.value,
+            }
+            for row in Label.objects.filter(enrolment__in=own).order_by("as_of", "pk")
+        ],
+    }
+
+
+def _told(row: Statement) -> dict[str, Any]:
+    return {"stored": row.stored.isoformat(), "statement": bodies.decode(bytes(row.body))}
+
+
+# --- erasing --------------------------------------------------------------------------------------------------
+
+
+def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
+    """Store → rows removed. Runs before learners forgets the identifiers by which statements are found.
+
+    Statements in which somebody else acts and this person is only mentioned (as an instructor, say) are that other
+    person's record and stay.
+    """
+    with transaction.atomic():
+        own = list(Enrolment.objects.filter(learner_id=subject).values_list("pk", flat=True))
+        _lock_marks(subject)
+        with connection.cursor() as cursor:
+            # The database refuses to delete a statement unless the transaction says why.
+            cursor.execute("SET LOCAL rekindle.erasing = 'on'")
+        counts = {
+            "statements": _statements_of(subject).delete()[0],
+            "quarantined": _erase_quarantined(subject),
+            "events": Event.objects.filter(learner_id=subject).delete()[0],
+            "results": AssessmentResult.objects.filter(learner_id=subject).delete()[0],
+            "rollups": DailyRollup.objects.filter(enrolment__in=own).delete()[0],
+            "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
+            "risks": Risk.objects.filter(pk__in=own).delete()[0],
+            "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
+            "labels": Label.objects.filter(enrolment__in=own).delete()[0],
+        }
+        # The mark itself stays while the enrolment does, as it orders what may still come.
+        EnrolmentMark.objects.filter(pk__in=own).update(dirty_days=[], dirty_since=None)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL rekindle.erasing = 'off'")
+    return counts
+
+
+def _statements_of(subject: UUID) -> Any:
+    """Statements whose actor or object is this person, and those their events were made from."""
+    hashes = _hashes_of(subject)
+    keys = [int.from_bytes(found[:8], "big", signed=True) for found in hashes]
+    made = Event.objects.filter(learner_id=subject).order_by().values("statement_id")
+    found = Q(pk__in=made)
+    if keys:
+        found |= Q(search_keys__overlap=keys)
+    return Statement.objects.filter(found)
+
+
+def _hashes_of(subject: UUID) -> set[bytes]:
+    """The identifiers that name this person and nobody else: a reused one is another person's by now."""
+    own = {bytes(row) for row in Identifier.objects.filter(learner_id=subject).values_list("hash", flat=True)}
+    shared = (
+        Identifier.objects.filter(hash__in=own).exclude(learner_id=subject).values_list("hash", flat=True)
+    )
+    return own - {bytes(row) for row in shared}
+
+
+def _erase_quarantined(subject: UUID) -> int:
+    """Quarantined bodies that name this person. They have no look-up keys, so each is read."""
+    hashes = _hashes_of(subject)
+    names = _names_of(subject)
+    if not hashes:
+        return 0
+    doomed = [
+        row.pk
+        for row in Quarantined.objects.only("pk", "body").order_by("pk").iterator(chunk_size=_AT_ONCE)
+        if _names(bodies.unseal(bytes(row.body)).raw, hashes, names)
+    ]
+    return Quarantined.objects.filter(pk__in=doomed).delete()[0]
+
+
+def _names_of(subject: UUID) -> set[str]:
+    """How a text may name this person, as JSON writes it: for bodies too broken to be read as statements."""
+    names = set()
+    for row in Identifier.objects.filter(learner_id=subject).order_by("pk"):
+        # An account is written homePage|name.
+        value = row.value.partition("|")[2] if row.kind == Identifier.Kind.ACCOUNT else row.value
+        if row.kind == Identifier.Kind.MBOX:
+            value = f"mailto:{value.removeprefix('mailto:')}"
+        if value:
+            names.add(json.dumps(value).casefold())
+    return names
+
+
+def _names(raw: bytes, hashes: set[bytes], names: set[str]) -> bool:
+    try:
+        statement = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        statement = None
+    if isinstance(statement, dict):
+        for agent in (statement.get("actor"), statement.get("object")):
+            if _hash_of(agent) in hashes:
+                return True
+    text = raw.decode("utf-8", "replace").casefold()
+    return any(name in text for name in names)
+
+
+def _hash_of(agent: Any) -> bytes | None:
+    """The identifier hash of what may be an agent; a quarantined one may be anything."""
+    if not isinstance(agent, dict):
+        return None
+    try:
+        found = identity(agent)
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return found[0] if found else None
+
+
+# --- no longer used, and used again -----------------------------------------------------------------------------
+
+
+def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
+    """Store → rows that are no longer there because the person refuses to be computed about."""
+    if scope not in _COMPUTING:
+        return {}
+    own = _lock_marks(subject)
+    counts = {
+        "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
+        "risks": Risk.objects.filter(pk__in=own).delete()[0],
+    }
+    EnrolmentMark.objects.filter(pk__in=own).update(dirty_since=None)
+    return counts
+
+
+def grant(subject: UUID, scope: Scope, *, now: datetime) -> None:
+    """Takes up computing again where it stopped."""
+    if scope in _COMPUTING:
+        EnrolmentMark.objects.filter(pk__in=_lock_marks(subject)).update(dirty_since=now)
+
+
+def _lock_marks(subject: UUID) -> list[int]:
+    """The person's enrolments, locked against a refresh: it finishes before us and is undone, or sees our change."""
+    marks = EnrolmentMark.objects.select_for_update().filter(enrolment__learner_id=subject).order_by("pk")
+    return [mark.pk for mark in marks]
+
+
+# --- keys -----------------------------------------------------------------------------------------------------
+
+
+def rotate(batch_size: int) -> int:
+    """How many raw bodies were encrypted again under the newest key. Can be stopped and resumed."""
+    return sum(
+        _rotate_batch(model, keys) for model in (Statement, Quarantined) for keys in _old(model, batch_size)
+    )
+
+
+def _old(model: type[Statement] | type[Quarantined], size: int) -> Iterator[list[Any]]:
+    """Batches of rows whose token does not begin with the newest key's fingerprint."""
+    table = model._meta.db_table
+    last = None
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM {table} WHERE substr(body, 2, 4) <> %s"
+                + (" AND id > %s" if last is not None else "")
+                + " ORDER BY id LIMIT %s",
+                [ring().primary, *([last] if last is not None else []), size],
+            )
+            keys = [row[0] for row in cursor.fetchall()]
+        if not keys:
+            return
+        yield keys
+        last = keys[-1]
+
+
+def _rotate_batch(model: type[Statement] | type[Quarantined], keys: list[Any]) -> int:
+    with transaction.atomic():
+        rows: list[Any] = list(
+            model._base_manager.select_for_update(of=("self",)).filter(pk__in=keys).only("body")
+        )
+        for row in rows:
+            row.body = encrypt(decrypt(bytes(row.body)))
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL rekindle.rotating = 'on'")
+        model._base_manager.bulk_update(rows, ["body"])
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL rekindle.rotating = 'off'")
+    return len(rows)
