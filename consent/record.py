@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from consent import audit
+from consent import audit, gate
 from consent.actors import Party
 from consent.models import ConsentChange, ConsentScope, ScopeText, Standing
 from consent.registry import privacy_modules
@@ -18,10 +18,16 @@ class ScopeBlocked(ValueError):
 
 def grant(*, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en") -> ConsentChange | None:
     """Allows a purpose; None where it was allowed already."""
-    if ConsentScope.objects.filter(pk=scope, is_blocked=True).exists():
+    if not ConsentScope.objects.filter(pk=scope, is_blocked=False).exists():
         raise ScopeBlocked(f"The purpose {scope} is blocked here.")
     with transaction.atomic():
-        return _change(subject, scope, True, by, now, language)
+        change = _change(subject, scope, True, by, now, language)
+        if change is not None:
+            for _, module in privacy_modules():
+                # An app that stopped something on withdrawal may take it up again.
+                if hasattr(module, "grant"):
+                    module.grant(subject, scope, now=now)
+        return change
 
 
 def withdraw(*, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en") -> dict[str, int]:
@@ -34,19 +40,33 @@ def withdraw(*, subject: UUID, scope: Scope, by: Party, now: datetime, language:
         taken_back: dict[str, int] = {}
         if change is not None:
             for _, module in privacy_modules():
-                taken_back |= module.withdraw(subject, scope, now=now)
+                for store, rows in module.withdraw(subject, scope, now=now).items():
+                    taken_back[store] = taken_back.get(store, 0) + rows
     return taken_back
+
+
+def merge(*, duplicate: UUID, into: UUID, by: Party, now: datetime) -> list[Scope]:
+    """Carries one identity's refusals over to the other, the stricter wins; returns the scopes refused by it.
+
+    A yes is not carried over: it was given for what was known as the other person.
+    """
+    refused = []
+    with transaction.atomic():
+        for standing in Standing.objects.filter(subject=duplicate, allowed=False).order_by("scope"):
+            scope = Scope(standing.scope)
+            withdraw(subject=into, scope=scope, by=by, now=now)
+            refused.append(scope)
+    return refused
 
 
 def _change(
     subject: UUID, scope: Scope, allowed: bool, by: Party, now: datetime, language: str
 ) -> ConsentChange | None:
-    Standing.objects.bulk_create([Standing(subject=subject, scope=scope)], ignore_conflicts=True)
-    standing = Standing.objects.select_for_update().get(subject=subject, scope=scope)
+    standing = gate.locked_standing(subject, scope)
     if standing.allowed is allowed:
         return None
     Standing.objects.filter(pk=standing.pk).update(allowed=allowed, since=now)
-    text = ScopeText.objects.filter(scope=scope, language=language, published_at__lte=now).order_by("-version").first()
+    text = _text_read(scope, language, now)
     change = ConsentChange.objects.create(
         subject=subject,
         scope=scope,
@@ -54,7 +74,7 @@ def _change(
         by_kind=by.kind,
         by_uuid=by.uuid,
         text_version=text.version if text else None,
-        language=language,
+        language=text.language if text else language,
         at=now,
     )
     audit.record(
@@ -65,3 +85,9 @@ def _change(
         detail={"scope": str(scope), "text_version": change.text_version},
     )
     return change
+
+
+def _text_read(scope: Scope, language: str, now: datetime) -> ScopeText | None:
+    """The version in force in the person's language, or in English where there is none."""
+    published = ScopeText.objects.filter(scope=scope, published_at__lte=now).order_by("-version")
+    return published.filter(language=language).first() or published.filter(language="en").first()
