@@ -44,6 +44,18 @@ IN_CHARGE_BY_UNIT = """
 """
 
 
+# The steps are bounded for the same reason.
+PATH = """
+    WITH RECURSIVE up (parent_id, name, step) AS (
+        SELECT unit.parent_id, unit.name, 0 FROM learners_orgunit unit WHERE unit.id = learners_orgunit.id
+        UNION ALL
+        SELECT unit.parent_id, unit.name, up.step + 1
+        FROM learners_orgunit unit JOIN up ON unit.id = up.parent_id WHERE up.step < 64
+    )
+    SELECT string_agg(name, ' / ' ORDER BY step DESC) FROM up
+"""
+
+
 def database_today() -> Cast:
     """Today by the database's clock, for questions that name no date."""
     return Cast(Now(), models.DateField())
@@ -64,6 +76,10 @@ class OrgUnitQuerySet(models.QuerySet["OrgUnit"]):
             return self.model._default_manager.none()
         below = RawSQL(DESCENDANTS.format(start=f"unit.{column} IN ({start})"), params)
         return self.model._default_manager.filter(pk__in=below)
+
+    def with_path(self) -> "OrgUnitQuerySet":
+        """Each unit with `path`: the names from the top down, such as "Works / North / Maintenance"."""
+        return self.annotate(path=RawSQL(PATH, (), models.TextField()))
 
 
 class UserQuerySet(models.QuerySet["User"]):

@@ -3,12 +3,14 @@
 from learners.identity.canonical import (
     canonical,
     canonical_identifier,
+    employee_hash,
     identifier_hash,
     identifier_hash64,
 )
 from learners.identity.resolution import (
     IdentifierTaken,
     add_identifier,
+    change_address,
     close_identifier,
     resolve,
 )
@@ -18,7 +20,9 @@ __all__ = [
     "add_identifier",
     "canonical",
     "canonical_identifier",
+    "change_address",
     "close_identifier",
+    "employee_hash",
     "identifier_hash",
     "identifier_hash64",
     "resolve",

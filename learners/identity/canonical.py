@@ -61,6 +61,11 @@ def _canonical_iri(iri: str) -> str:
     )
 
 
+def employee_hash(employee_number: str) -> bytes:
+    """The look-up key of an employee number, as stored in `Learner.employee_hash`."""
+    return keyed_hash("employee", employee_number.strip().casefold())
+
+
 def identifier_hash(canonical: str) -> bytes:
     """The look-up key of a canonical identifier, as stored in `Identifier.hash`."""
     return keyed_hash("identifier", canonical)

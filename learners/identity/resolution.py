@@ -71,6 +71,18 @@ def add_identifier(
     return identifier
 
 
+def change_address(*, learner: Learner, old: str, new: str, now: datetime) -> None:
+    """Makes the new e-mail address name the learner and the old one nobody. Raises IdentifierTaken."""
+    hashes = [identifier_hash(canonical("mbox", address)) if address else None for address in (old, new)]
+    if hashes[0] == hashes[1] and old:  # written differently, the same to us
+        return
+    with transaction.atomic():
+        for identifier in learner.identifiers.filter(hash=hashes[0], valid_to__isnull=True) if old else ():
+            close_identifier(identifier=identifier, now=now)
+        if new:
+            add_identifier(learner=learner, kind=Identifier.Kind.MBOX, value=new, now=now)
+
+
 def close_identifier(*, identifier: Identifier, now: datetime) -> bool:
     """Whether it was open; from today on it names nobody, and may name somebody else."""
     today = now.date()

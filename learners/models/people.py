@@ -1,7 +1,7 @@
 """People: those who sign in, those who learn, how systems name them, and who looks after whom."""
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
@@ -62,10 +62,10 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=8, default="en")
     is_active = models.BooleanField(default=True)
 
-    objects = UserManager()  # type: ignore[misc]  # the stubs declare a class variable
+    objects = UserManager()
 
     USERNAME_FIELD = "login_hash"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         ordering = ("pk",)
