@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -27,6 +28,48 @@ def stage(name: str) -> Callable[[Probe], Probe]:
         return probe
 
     return register
+
+
+@stage("refresh")
+def _refresh(now: datetime) -> datetime | None:
+    from signals.models import EnrolmentMark
+
+    oldest: datetime | None = EnrolmentMark.objects.aggregate(at=Min("dirty_since"))["at"]
+    return oldest
+
+
+@stage("evaluate")
+def _evaluate(now: datetime) -> datetime | None:
+    from signals.models import Risk
+
+    oldest: datetime | None = Risk.objects.aggregate(at=Min("unread_since"))["at"]
+    return oldest
+
+
+@stage("deliver")
+def _deliver(now: datetime) -> datetime | None:
+    from interventions.models import Delivery
+
+    due = Delivery.objects.filter(state=Delivery.State.QUEUED, due_at__lte=now)
+    oldest: datetime | None = due.aggregate(at=Min("due_at"))["at"]
+    return oldest
+
+
+@stage("collect")
+def _collect(now: datetime) -> datetime | None:
+    from interventions.models import Approval
+
+    waiting_for_case = Approval.objects.filter(collected_at=None, state=Approval.State.WAITING)
+    oldest: datetime | None = waiting_for_case.aggregate(at=Min("asked_at"))["at"]
+    return oldest
+
+
+@stage("seal")
+def _seal(now: datetime) -> datetime | None:
+    from consent.models import AuditEntry
+
+    oldest: datetime | None = AuditEntry.objects.filter(seal=None).aggregate(at=Min("at"))["at"]
+    return oldest
 
 
 @login_not_required  # asked by machines that cannot sign in; tells nothing about anybody
