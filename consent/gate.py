@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Exists, OuterRef
 
+from consent.arrays import fetch, uuids
 from consent.models import ConsentScope, Standing
 from consent.scopes import LawfulBasis, Scope
 
@@ -30,8 +31,12 @@ def filter_allowed(subjects: Iterable[UUID], scope: Scope) -> set[UUID]:
     row = ConsentScope.objects.filter(pk=scope).first()
     if row is None or row.is_blocked or not wanted:
         return set()
-    said = dict(
-        Standing.objects.filter(scope=scope, subject__in=wanted, allowed__isnull=False).values_list("subject", "allowed")
+    said: dict[UUID, bool] = dict(
+        fetch(
+            f"SELECT subject, allowed FROM {Standing._meta.db_table}"
+            " WHERE scope = $1 AND subject = ANY($2) AND allowed IS NOT NULL",
+            [str(scope), uuids(list(wanted))],
+        )
     )
     by_default = row.lawful_basis != LawfulBasis.CONSENT
     return {subject for subject in wanted if said.get(subject, by_default)}
@@ -49,13 +54,23 @@ def only_allowing(
     return queryset.none()
 
 
+def locked_standing(subject: UUID, scope: Scope) -> Standing:
+    """The person's row for this scope, locked until the transaction ends and made where it was missing."""
+    rows = Standing.objects.select_for_update().filter(subject=subject, scope=scope)
+    standing = rows.first()
+    if standing is None:
+        # Whoever inserts second waits here for the first to commit, and then finds the row.
+        Standing.objects.bulk_create([Standing(subject=subject, scope=scope)], ignore_conflicts=True)
+        standing = rows.get()
+    return standing
+
+
 def lock_and_allows(subject: UUID, scope: Scope) -> bool:
     """Locks the person's standing, so that a withdrawal comes wholly before or wholly after; then answers.
 
     Inside a transaction. What follows an answer of True in the same transaction is the point of no return.
     """
-    Standing.objects.bulk_create([Standing(subject=subject, scope=scope)], ignore_conflicts=True)
-    standing = Standing.objects.select_for_update().get(subject=subject, scope=scope)
+    standing = locked_standing(subject, scope)
     if standing.allowed is not None:
         blocked = ConsentScope.objects.filter(pk=scope, is_blocked=True).exists()
         return standing.allowed and not blocked

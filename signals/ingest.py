@@ -175,7 +175,8 @@ def _take_in(
     won = store.write(
         readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
     )
-    conflicting = _conflicts([reading for reading in readings if reading.id not in won])
+    all_new = len(won) == len(readings)
+    conflicting = [] if all_new else _conflicts([reading for reading in readings if reading.id not in won])
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])
     normalize.settle(interpreted, won, now=now)
@@ -191,14 +192,13 @@ def _take_in(
         )
     if won:
         transaction.on_commit(lambda: _tell(len(won)))
+    ids = [reading.id for reading in readings]
     refused = {reading.id for reading in conflicting}
     return Ingested(
-        stored_ids=[reading.id for reading in readings if reading.id in won],
-        duplicates=[
-            reading.id for reading in readings if reading.id not in won and reading.id not in refused
-        ],
+        stored_ids=ids if all_new else [key for key in ids if key in won],
+        duplicates=[] if all_new else [key for key in ids if key not in won and key not in refused],
         quarantined=[item.statement_id for item in held] if bulk else [],
-        ids=[reading.id for reading in readings if reading.id not in refused],
+        ids=[key for key in ids if key not in refused] if refused else ids,
         faults=[fault for item in held for fault in item.faults][:MOST_FAULTS] if bulk else [],
     )
 

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import resolve
 from signals import partitions, store, voiding
-from signals.models import UnknownVerb, Verb, VerbSynonym
+from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
 from signals.xapi.keys import activity_key, activity_type_key
 from signals.xapi.primitives import duration_seconds
@@ -38,7 +39,7 @@ ITEM_TYPES = frozenset(
         "http://adlnet.gov/expapi/activities/interaction",
     }
 )
-ENDS = {
+ENDS: dict[int, str] = {
     Verb.COMPLETED: "completed",
     Verb.PASSED: "completed",
     Verb.FAILED: "failed",
@@ -84,26 +85,25 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
 
     Five queries for a batch of any size. Call it inside the transaction that stores the statements.
     """
-    learners = resolve({reading.actor for reading in readings if reading.derives})
-    parked = [reading.derives and reading.actor not in learners for reading in readings]
-    allowed = filter_allowed(set(learners.values()), Scope.RECORD) if learners else set()
-    about = [
-        learner if reading.derives and (learner := learners.get(reading.actor)) in allowed else None
-        for reading in readings
-    ]
-    if not any(about):
+    known = resolve({reading.actor for reading in readings if reading.derives})
+    parked = [reading.derives and reading.actor not in known for reading in readings]
+    allowed = filter_allowed(set(known.values()), Scope.RECORD) if known else set()
+    # From here on by the actor's hash: hashing a UUID costs more than all the rest of a look-up.
+    learners = {actor: learner for actor, learner in known.items() if learner in allowed}
+    concerned = [reading for reading in readings if reading.derives and reading.actor in learners]
+    if not concerned:
         return Interpreted([None] * len(readings), parked, [], {})
-    concerned = [reading for reading, learner in zip(readings, about, strict=True) if learner is not None]
     verbs = _canonical_verbs({reading.verb for reading in concerned})
     courses = _courses({iri for reading in concerned for iri in reading.places})
-    enrolments = _enrolments({learner for learner in about if learner is not None}, courses)
-    if _register(readings, about, verbs, courses, enrolments):
-        enrolments = _enrolments({learner for learner in about if learner is not None}, courses)
+    enrolments = _enrolments(learners, courses)
+    if _register(concerned, learners, verbs, courses, enrolments):
+        enrolments = _enrolments(learners, courses)
 
     events: list[store.NewEvent | None] = []
     endings: list[Ending] = []
     unknown: dict[str, list[UUID]] = {}
-    for reading, learner in zip(readings, about, strict=True):
+    for reading in readings:
+        learner = learners.get(reading.actor) if reading.derives else None
         if learner is None:
             events.append(None)
             continue
@@ -111,7 +111,7 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
         if verb is None:
             unknown.setdefault(reading.verb, []).append(reading.id)
             verb = Verb.OTHER
-        course, enrolment = _place(reading, learner, courses, enrolments)
+        course, enrolment = _place(reading, courses, enrolments[reading.actor])
         state = ENDS.get(verb)
         ends = (
             state is not None
@@ -164,7 +164,7 @@ def resolve_parked(*, now: datetime, limit: int = 500) -> int:
     """How many parked statements were turned into events (or found to be of somebody who does not want that)."""
     voiding.settle_late(now=now, limit=limit)
     with transaction.atomic():
-        rows = store.claim_parked(now=now, limit=limit)
+        rows = store.claim_parked(limit=limit)
         done = 0
         for backfill in (False, True):
             readings = [read_stored(row) for row in rows if row.backfill is backfill]
@@ -223,7 +223,7 @@ def _event(
     definition = statement["object"].get("definition") or {}
     kind = definition.get("type")
     extensions = result.get("extensions") or {}
-    scaled = _scaled(result.get("score")) if "score" in result and verb != Verb.RATED else None
+    scaled = _scaled(result["score"]) if "score" in result and verb != Verb.RATED else None
     success = result.get("success")
     if success is None:
         if verb == Verb.PASSED or verb == Verb.FAILED:
@@ -280,7 +280,7 @@ def _scaled(score: dict[str, float]) -> float | None:
 def _progress(extensions: dict[str, Any]) -> float | None:
     for name, whole in ((CMI5_PROGRESS, 100), (VIDEO_PROGRESS, 1)):
         value = extensions.get(name)
-        if type(value) in (int, float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return float(min(max(value / whole, 0), 1))
     return None
 
@@ -289,58 +289,54 @@ def _progress(extensions: dict[str, Any]) -> float | None:
 
 
 def _canonical_verbs(iris: set[str]) -> dict[str, int]:
-    return dict(VerbSynonym.objects.filter(iri__in=iris).order_by().values_list("iri", "verb"))
+    rows = fetch("SELECT iri, verb FROM signals_verbsynonym WHERE iri = ANY($1)", [texts(list(iris))])
+    return {iri: verb for iri, verb in rows}
 
 
 def _courses(iris: set[str]) -> dict[str, list[Course]]:
     """The courses that each of these activities is, or is planned in; being it comes first."""
     found: dict[str, list[Course]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.iri, c.id, c.iri, c.starts_on, c.length_days, c.pass_mark"
-            " FROM learners_course c WHERE c.iri = ANY(%s)"
-            " UNION ALL"
-            " SELECT s.activity_iri, c.id, c.iri, c.starts_on, c.length_days, c.pass_mark"
-            " FROM learners_planstep s JOIN learners_course c ON c.id = s.course_id WHERE s.activity_iri = ANY(%s)",
-            [list(iris), list(iris)],
-        )
-        for named, *course in cursor.fetchall():
-            found.setdefault(named, []).append(Course(*course))
+    rows = fetch(
+        "SELECT c.iri, c.id, c.iri, c.starts_on, c.length_days, c.pass_mark"
+        " FROM learners_course c WHERE c.iri = ANY($1)"
+        " UNION ALL"
+        " SELECT s.activity_iri, c.id, c.iri, c.starts_on, c.length_days, c.pass_mark"
+        " FROM learners_planstep s JOIN learners_course c ON c.id = s.course_id WHERE s.activity_iri = ANY($1)",
+        [texts(list(iris))],
+    )
+    for named, *course in rows:
+        found.setdefault(named, []).append(Course(*course))
     return found
 
 
-def _enrolments(
-    learners: set[UUID], courses: dict[str, list[Course]]
-) -> dict[tuple[UUID, int], list[Enrolment]]:
-    found: dict[tuple[UUID, int], list[Enrolment]] = {}
+Enrolments = dict[bytes, dict[int, list[Enrolment]]]  # by actor's hash and course
+
+
+def _enrolments(learners: dict[bytes, UUID], courses: dict[str, list[Course]]) -> Enrolments:
+    of: dict[UUID, dict[int, list[Enrolment]]] = {learner: {} for learner in learners.values()}
     wanted = list({course.id for group in courses.values() for course in group})
-    if not wanted:
-        return found
-    with connection.cursor() as cursor:
-        cursor.execute(
+    if wanted:
+        rows = fetch(
             "SELECT learner_id, course_id, id, starts_on, state = 'active', ended_at FROM learners_enrolment"
-            " WHERE learner_id = ANY(%s) AND course_id = ANY(%s) ORDER BY starts_on, id",
-            [list(learners), wanted],
+            " WHERE learner_id = ANY($1) AND course_id = ANY($2) ORDER BY starts_on, id",
+            [uuids(list(of)), int8s(wanted)],
         )
-        for learner, course, *rest in cursor.fetchall():
-            found.setdefault((learner, course), []).append(Enrolment(*rest))
-    return found
+        for learner, course, *rest in rows:
+            of[learner].setdefault(course, []).append(Enrolment(*rest))
+    return {actor: of[learner] for actor, learner in learners.items()}
 
 
 def _place(
-    reading: Reading,
-    learner: UUID,
-    courses: dict[str, list[Course]],
-    enrolments: dict[tuple[UUID, int], list[Enrolment]],
+    reading: Reading, courses: dict[str, list[Course]], own: dict[int, list[Enrolment]]
 ) -> tuple[Course | None, Enrolment | None]:
     """The nearest known course that the learner is (or was) enrolled in, among object, parents and groupings."""
     nearest: Course | None = None
     for iri in reading.places:
         for course in courses.get(iri, ()):
             nearest = nearest or course
-            own = enrolments.get((learner, course.id))
-            if own:
-                return course, covering(own, reading.occurred_at)
+            enrolments = own.get(course.id)
+            if enrolments:
+                return course, covering(enrolments, reading.occurred_at)
     return nearest, None
 
 
@@ -351,6 +347,8 @@ def covering(enrolments: Sequence[Enrolment], at: datetime) -> Enrolment:
     into a course before its first day, or again after finishing it, still belongs to that enrolment.
     """
     day = at.astimezone(UTC).date()
+    if len(enrolments) == 1:
+        return enrolments[0]
     begun = [one for one in enrolments if one.starts_on <= day]
     for one in reversed(begun):
         if one.ended_at is None or at <= one.ended_at:
@@ -363,32 +361,33 @@ def covering(enrolments: Sequence[Enrolment], at: datetime) -> Enrolment:
 
 def _register(
     readings: Sequence[Reading],
-    about: Sequence[UUID | None],
+    learners: dict[bytes, UUID],
     verbs: dict[str, int],
     courses: dict[str, list[Course]],
-    enrolments: dict[tuple[UUID, int], list[Enrolment]],
+    enrolments: Enrolments,
 ) -> bool:
     """Whether statements about registering made enrolments that were not there."""
-    wanted: list[tuple[Reading, UUID, Course]] = []
-    for reading, learner in zip(readings, about, strict=True):
-        if learner is None or verbs.get(reading.verb) != Verb.REGISTERED:
+    wanted: list[tuple[Reading, Course, list[Enrolment]]] = []
+    for reading in readings:
+        if verbs.get(reading.verb) != Verb.REGISTERED:
             continue
-        course = next(
-            (course for course in courses.get(reading.places[0], ()) if course.iri == reading.places[0]), None
-        )
-        if course is not None and not any(one.active for one in enrolments.get((learner, course.id), ())):
-            wanted.append((reading, learner, course))
+        iri = reading.places[0]
+        course = next((course for course in courses.get(iri, ()) if course.iri == iri), None)
+        if course is None:
+            continue
+        before = enrolments[reading.actor].get(course.id, [])
+        if not any(one.active for one in before):
+            wanted.append((reading, course, before))
     if not wanted:
         return False
     # Sent again after somebody withdrew, the old statement must not enrol them a second time.
-    old = store.already_stored([reading.id for reading, _, _ in wanted])
+    old = store.already_stored([reading.id for reading, _, _ in wanted if not reading.waits])
     rows: dict[tuple[UUID, int], tuple[date, date | None, datetime]] = {}
-    for reading, learner, course in wanted:
-        if reading.id in old and not reading.waits:
-            continue
-        starts = _start(reading.occurred_at, course, enrolments.get((learner, course.id), ()))
-        due = starts + timedelta(days=course.length_days) if course.length_days else None
-        rows.setdefault((learner, course.id), (starts, due, reading.occurred_at))
+    for reading, course, before in wanted:
+        if reading.id not in old:
+            starts = _start(reading.occurred_at, course, before)
+            due = starts + timedelta(days=course.length_days) if course.length_days else None
+            rows.setdefault((learners[reading.actor], course.id), (starts, due, reading.occurred_at))
     _enrol(rows)
     return bool(rows)
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from signals.models import Credential, Quarantined, Statement
 from signals.reading import StoredRow, digest, read_stored
 from signals.xapi import bodies
-from signals.xapi.faults import Fault, StatementConflict, StatementFaults
+from signals.xapi.faults import Fault
 
 
 class AlreadySettled(Exception):
@@ -51,36 +51,50 @@ def hold(
 
 def requeue(quarantined: Quarantined, *, now: datetime, body: bytes | None = None) -> Requeued:
     """Tries again to take it in: as it came (when what was wrong lay here), or as mended by a person."""
-    from signals.ingest import ingest
-    from signals.normalize import derive_again
-
     with transaction.atomic():
         row = _claim(quarantined)
-        raw = body if body is not None else bodies.unseal(row.body).raw
-        kept = Statement.objects.filter(pk=row.statement_id).first() if row.reason == "timestamp" else None
-        try:
-            # Only its event was held back: the clock is looked at again, and nothing is stored twice.
-            taken = ingest([raw], credential=row.credential, now=now, bulk=False)
-        except StatementFaults as error:
-            return Requeued(False, error.faults)
-        except StatementConflict:
-            return Requeued(
-                False,
-                [Fault(0, "$.id", "is already stored with other content", "Give it a new id.", "conflict")],
-            )
-        if kept is not None and not _in_time(row, now):
-            return Requeued(False, [_still_untimely()])
-        if kept is not None:
-            backfill = Credential.Permission.BACKFILL in row.credential.permissions
-            derive_again(
-                read_stored(StoredRow(kept.pk, kept.stored, bytes(kept.body), backfill)),
-                now=now,
-                backfill=backfill,
-            )
-        elif not taken.ids:
-            return Requeued(False, taken.faults)
+        # A wrong clock in a strict batch: the statement is stored, only its event was held back.
+        kept = (
+            Statement.objects.filter(pk=row.statement_id).first()
+            if row.statement_id is not None and row.reason == "timestamp" and body is None
+            else None
+        )
+        raw = body if body is not None else bodies.unseal(bytes(row.body)).raw
+        before = transaction.savepoint()
+        faults = _derive(kept, row, now) if kept is not None else _take_in(raw, row, now)
+        if faults:
+            transaction.savepoint_rollback(before)  # a mend that did not help is not kept as a second row
+            return Requeued(False, faults)
+        transaction.savepoint_commit(before)
         _settle(row, Quarantined.State.REQUEUED, now)
     return Requeued(True, [])
+
+
+def _take_in(raw: bytes, row: Quarantined, now: datetime) -> list[Fault]:
+    from signals.ingest import ingest  # ingest itself puts things here
+
+    # In bulk, so that whatever is still wrong comes back as faults.
+    return ingest([raw], credential=row.credential, now=now, bulk=True).faults
+
+
+def _derive(kept: Statement, row: Quarantined, now: datetime) -> list[Fault]:
+    from signals.ingest import in_time
+    from signals.normalize import derive_again
+
+    backfill = Credential.Permission.BACKFILL in row.credential.permissions
+    reading = read_stored(StoredRow(kept.pk, kept.stored, bytes(kept.body), backfill))
+    if in_time(reading.occurred_at, row.credential, now=now):
+        derive_again(reading, now=now, backfill=backfill)
+        return []
+    return [
+        Fault(
+            0,
+            "$.timestamp",
+            "is still ahead of the clock or before the source's first day",
+            "Wait until it is past, or set an earlier first day on the source's credential.",
+            "timestamp",
+        )
+    ]
 
 
 def discard(quarantined: Quarantined, *, now: datetime) -> None:
@@ -114,24 +128,6 @@ def _settle(row: Quarantined, state: str, now: datetime) -> None:
     row.state = state
     row.settled_at = now
     row.save(update_fields=["state", "settled_at"])
-
-
-def _in_time(row: Quarantined, now: datetime) -> bool:
-    from signals.ingest import in_time
-
-    kept = Statement.objects.get(pk=row.statement_id)
-    reading = read_stored(StoredRow(kept.pk, kept.stored, bytes(kept.body), backfill=False))
-    return in_time(reading.occurred_at, row.credential, now=now)
-
-
-def _still_untimely() -> Fault:
-    return Fault(
-        0,
-        "$.timestamp",
-        "is still ahead of the clock or before the source's first day",
-        "Wait until it is past, or set an earlier first day on the source's credential.",
-        "timestamp",
-    )
 
 
 def waiting() -> dict[str, int]:

@@ -5,14 +5,14 @@ statements that were really new. The lock on the enrolments' marks, taken first 
 ``known_seq`` a gapless order of knowing: what commits later has the higher number.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.db import connection
 
+from consent.arrays import bools, byteas, fetch, float8s, int2s, int4s, int8s, moments, uuids
 from signals.reading import StoredRow
 from signals.xapi.keys import verb_key
 
@@ -50,9 +50,10 @@ _STATEMENT_COLUMNS = (
 )
 
 
-def _unnest(columns: str) -> str:
+def _unnest(columns: str, first: int) -> str:
+    """The columns as rows; their arrays are the values numbered from ``first`` on."""
     pairs = [column.split() for column in columns.split(", ")]
-    arrays = ", ".join(f"%b::{kind}[]" for _, kind in pairs)
+    arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(pairs, first))
     names = ", ".join(name for name, _ in pairs)
     return f"unnest({arrays}) WITH ORDINALITY AS t({names}, ord)"
 
@@ -84,23 +85,23 @@ _CONSEQUENCES = """
         known_seq = touched.seq,
         dirty_days = CASE WHEN m.dirty_days @> touched.days THEN m.dirty_days
             ELSE (SELECT array_agg(DISTINCT day ORDER BY day) FROM unnest(m.dirty_days || touched.days) day) END,
-        dirty_since = coalesce(m.dirty_since, %b)
+        dirty_since = coalesce(m.dirty_since, $1)
     FROM touched WHERE m.enrolment_id = touched.enrolment_id
 )
 SELECT id FROM won
 """
 
 _WRITE = (
-    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest(_STATEMENT_COLUMNS + ', ' + _EVENT_COLUMNS)})"
+    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest(_STATEMENT_COLUMNS + ', ' + _EVENT_COLUMNS, 4)})"
     """
 , won AS (
     INSERT INTO signals_statement (id, stored, credential_id, verb, actor, search_keys, digest, body, voids, parked,
         voided_at)
-    SELECT id, %b::timestamptz + (ord - 1) * interval '1 microsecond', %b, verb, actor,
-        (%b::bigint[])[first_key:last_key], digest, body, voids, parked,
+    SELECT id, $1::timestamptz + (ord - 1) * interval '1 microsecond', $2::uuid, verb, actor,
+        ($3::bigint[])[first_key:last_key], digest, body, voids, parked,
         -- Its voiding came first. (A voiding statement itself cannot be voided.)
         CASE WHEN voids IS NULL AND EXISTS (SELECT 1 FROM signals_statement v WHERE v.voids = input.id)
-            THEN %b::timestamptz END
+            THEN $1::timestamptz END
     FROM input ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, voided_at, stored AS moment
@@ -108,25 +109,38 @@ _WRITE = (
 )
 
 _UNPARK = (
-    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest('id uuid, ' + _EVENT_COLUMNS)})"
+    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest('id uuid, ' + _EVENT_COLUMNS, 2)})"
     """
 , won AS (
     UPDATE signals_statement s SET parked = false FROM input
     WHERE s.id = input.id AND s.parked
-    RETURNING s.id, s.voided_at, %b::timestamptz AS moment
+    RETURNING s.id, s.voided_at, $1::timestamptz AS moment
 )""" + _CONSEQUENCES
 )
 
 
-def _cursor() -> psycopg.Cursor[Any]:
-    """A cursor that binds on the server, in binary: Django's own puts values into the text."""
-    connection.ensure_connection()
-    return psycopg.Cursor(connection.connection)
-
-
-def _transposed(events: Iterable[NewEvent | None]) -> list[Sequence[Any]]:
+def _event_arrays(events: Iterable[NewEvent | None]) -> list[Any]:
     nothing = (None,) * len(NewEvent._fields)
-    return list(zip(*(event if event is not None else nothing for event in events), strict=True))
+    columns = list(zip(*(event if event is not None else nothing for event in events), strict=True))
+    return [pack(column) for pack, column in zip(_EVENT_PACKERS, columns, strict=True)]
+
+
+_EVENT_PACKERS: tuple[Callable[[Sequence[Any]], Any], ...] = (
+    uuids,
+    int8s,
+    moments,
+    moments,
+    int2s,
+    int8s,
+    int8s,
+    int4s,
+    float8s,
+    bools,
+    int4s,
+    float8s,
+    bools,
+    bools,
+)
 
 
 def write(
@@ -148,38 +162,29 @@ def write(
         first.append(len(keys) + 1)
         keys += reading.keys()
         last.append(len(keys))
-    with _cursor() as cursor:
-        cursor.execute(
-            _WRITE,
-            [
-                [reading.id for reading in readings],
-                [verb_key(reading.verb) for reading in readings],
-                [reading.actor for reading in readings],
-                first,
-                last,
-                [reading.digest for reading in readings],
-                list(sealed),
-                [reading.voids for reading in readings],
-                list(parked),
-                *map(list, _transposed(events)),
-                now,
-                credential_id,
-                keys,
-                now,
-                now,
-            ],
-            prepare=True,
-        )
-        return {row[0] for row in cursor.fetchall()}
+    values = [
+        now,
+        credential_id,
+        int8s(keys),
+        uuids([reading.id for reading in readings]),
+        int8s([verb_key(reading.verb) for reading in readings]),
+        byteas([reading.actor for reading in readings]),
+        int4s(first),
+        int4s(last),
+        byteas([reading.digest for reading in readings]),
+        byteas(sealed),
+        uuids([reading.voids for reading in readings]),
+        bools(parked),
+        *_event_arrays(events),
+    ]
+    return {row[0] for row in fetch(_WRITE, values)}
 
 
 def write_unparked(ids: Sequence[UUID], events: Sequence[NewEvent | None], *, now: datetime) -> set[UUID]:
     """The ids of the statements that were parked and no longer are; their events are written."""
     if not ids:
         return set()
-    with _cursor() as cursor:
-        cursor.execute(_UNPARK, [list(ids), *map(list, _transposed(events)), now, now], prepare=True)
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in fetch(_UNPARK, [now, uuids(ids), *_event_arrays(events)])}
 
 
 def lock_marks(enrolment_ids: Collection[int]) -> dict[int, int]:
@@ -187,39 +192,36 @@ def lock_marks(enrolment_ids: Collection[int]) -> dict[int, int]:
     wanted = sorted(enrolment_ids)
     if not wanted:
         return {}
-    with connection.cursor() as cursor:
-        locked = _lock(cursor, wanted)
-        if len(locked) < len(wanted):
+    locked = _lock(wanted)
+    if len(locked) < len(wanted):
+        with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO signals_enrolmentmark (enrolment_id, known_seq, dirty_days)"
                 " SELECT id, 0, '{}' FROM unnest(%s::bigint[]) id ON CONFLICT DO NOTHING",
                 [[key for key in wanted if key not in locked]],
             )
-            locked = _lock(cursor, wanted)
+        locked = _lock(wanted)
     return locked
 
 
-def _lock(cursor: Any, wanted: list[int]) -> dict[int, int]:
-    cursor.execute(
-        "SELECT enrolment_id, known_seq FROM signals_enrolmentmark WHERE enrolment_id = ANY(%s)"
+def _lock(wanted: list[int]) -> dict[int, int]:
+    rows = fetch(
+        "SELECT enrolment_id, known_seq FROM signals_enrolmentmark WHERE enrolment_id = ANY($1)"
         " ORDER BY enrolment_id FOR UPDATE",
-        [wanted],
+        [int8s(wanted)],
     )
-    return dict(cursor.fetchall())
+    return {enrolment: seq for enrolment, seq in rows}
 
 
 def already_stored(ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that are stored."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM signals_statement WHERE id = ANY(%s)", [list(ids)])
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in fetch("SELECT id FROM signals_statement WHERE id = ANY($1)", [uuids(ids)])}
 
 
 def stored_forms(ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
     """The digest and sealed body of each stored statement."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, digest, body FROM signals_statement WHERE id = ANY(%s)", [list(ids)])
-        return {key: (bytes(digest), bytes(body)) for key, digest, body in cursor.fetchall()}
+    rows = fetch("SELECT id, digest, body FROM signals_statement WHERE id = ANY($1)", [uuids(ids)])
+    return {key: (bytes(digest), bytes(body)) for key, digest, body in rows}
 
 
 def park(ids: Sequence[UUID]) -> None:
@@ -228,16 +230,16 @@ def park(ids: Sequence[UUID]) -> None:
         cursor.execute("UPDATE signals_statement SET parked = true WHERE id = ANY(%s)", [list(ids)])
 
 
-def claim_parked(*, now: datetime, limit: int) -> list[StoredRow]:
+def claim_parked(*, limit: int) -> list[StoredRow]:
     """Parked statements whose actor's identifier now names somebody, claimed by this transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT s.id, s.stored, s.body, c.permissions @> '{backfill}' FROM signals_statement s"
             " JOIN signals_credential c ON c.id = s.credential_id"
             " WHERE s.parked AND s.voided_at IS NULL AND s.actor IN ("
-            "   SELECT hash FROM learners_identifier WHERE valid_to IS NULL OR valid_to >= %s)"
+            "   SELECT hash FROM learners_identifier WHERE valid_to IS NULL)"
             " ORDER BY s.stored, s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
-            [now.date(), limit],
+            [limit],
         )
         return [
             StoredRow(key, stored, bytes(body), backfill) for key, stored, body, backfill in cursor.fetchall()

@@ -27,7 +27,9 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
             [list(statement_ids)],
         )
         # Events are found by their month, which only the statement's own text knows.
-        readings = [read_stored(StoredRow(*row, backfill=False)) for row in cursor.fetchall()]
+        readings = [
+            read_stored(StoredRow(key, stored, body, False)) for key, stored, body in cursor.fetchall()
+        ]
         if not readings:
             return []
         cursor.execute(

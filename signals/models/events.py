@@ -47,6 +47,12 @@ class VerbSynonym(models.Model):
         return self.iri
 
 
+class UnknownVerbQuerySet(models.QuerySet["UnknownVerb"]):
+    def unmapped(self) -> "UnknownVerbQuerySet":
+        """Those that are still nobody's synonym."""
+        return self.exclude(iri__in=VerbSynonym.objects.order_by().values("iri"))
+
+
 class UnknownVerb(models.Model):
     """A verb that came in and is nobody's synonym: its events count as "other" until somebody maps it."""
 
@@ -54,6 +60,8 @@ class UnknownVerb(models.Model):
     seen = models.BigIntegerField(default=0)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+
+    objects = UnknownVerbQuerySet.as_manager()
 
     class Meta:
         ordering = ("-seen", "iri", "pk")

@@ -42,9 +42,10 @@ def _statement(draw: random.Random) -> dict[str, Any]:
     verb = draw.choice(VERBS)
     kind = draw.choice(TYPES)
     host = draw.choice(["lms.example.com", "learn.example.org", "rekindle.example", "academy.example.net"])
+    place = draw.choice(["activity", "mod/quiz", "course", "site", "assessment"])
     activity: dict[str, Any] = {
         "objectType": "Activity",
-        "id": f"https://{host}/{draw.choice(['activity', 'mod/quiz', 'course', 'site', 'assessment'])}/{draw.randrange(10**6)}",
+        "id": f"https://{host}/{place}/{draw.randrange(10**6)}",
     }
     if draw.random() < 0.8:
         activity["definition"] = {
@@ -67,10 +68,11 @@ def _statement(draw: random.Random) -> dict[str, Any]:
         actor["mbox_sha1sum"] = f"{draw.getrandbits(160):040x}"
     if draw.random() < 0.3:
         actor["name"] = f"Person {draw.randrange(10**4)}"
+    day = f"20{draw.randrange(13, 27)}-{draw.randrange(1, 13):02d}-{draw.randrange(1, 29):02d}"
+    time = f"{draw.randrange(24):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}"
     out: dict[str, Any] = {
         "id": str(uuid.UUID(int=draw.getrandbits(128), version=4)),
-        "timestamp": f"20{draw.randrange(13, 27)}-{draw.randrange(1, 13):02d}-{draw.randrange(1, 29):02d}T"
-        f"{draw.randrange(24):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}{draw.choice(['Z', '.000Z', '+00:00'])}",
+        "timestamp": f"{day}T{time}{draw.choice(['Z', '.000Z', '+00:00'])}",
         "actor": actor,
         "verb": {"id": f"http://adlnet.gov/expapi/verbs/{verb}", "display": {"en-US": verb}},
         "object": activity,
@@ -100,6 +102,6 @@ def _statement(draw: random.Random) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    trained = zstandard.train_dictionary(8 * 1024, samples(6000, seed=1), level=3)
+    trained = zstandard.train_dictionary(8 * 1024, [*samples(6000, seed=1)], level=3)
     Path(sys.argv[1]).write_bytes(trained.as_bytes())
     print(f"{len(trained.as_bytes())} bytes")

@@ -74,6 +74,7 @@ def is_version(value: str) -> bool:
     return _VERSION.match(value) is not None
 
 
+@lru_cache(maxsize=4096)  # asked twice of each: is it one, and which
 def moment(value: str) -> datetime | None:
     """The moment meant (without an offset: UTC), or None where it is not an ISO 8601 date and time."""
     match = _MOMENT.match(value)

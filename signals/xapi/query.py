@@ -69,12 +69,12 @@ class Page(NamedTuple):
 
 def single(parameters: Mapping[str, str]) -> tuple[UUID, bool] | None:
     """(id, whether a voided one is asked for) where a request asks for one statement."""
-    asked = SINGLE & set(parameters)
+    asked = sorted(SINGLE & set(parameters))
     if not asked:
         return None
     if len(asked) == 2:
         raise BadRequest("voidedStatementId", "cannot go with statementId", "Ask for one of the two.")
-    name = asked.pop()
+    (name,) = asked
     others = set(parameters) - WITH_SINGLE
     if others:
         raise BadRequest(sorted(others)[0], f"cannot go with {name}", "Leave out all filters.")
@@ -207,7 +207,10 @@ def _continued(cursor: str) -> Query:
         raise BadRequest(
             "cursor", "is not one of ours", "Use the more address exactly as it was sent."
         ) from error
-    return query._replace(after=tuple(query.after) if query.after is not None else None)
+    if query.after is None:
+        return query
+    stored, last = query.after
+    return query._replace(after=(stored, last))
 
 
 def _agent(text: str) -> dict[str, Any]:

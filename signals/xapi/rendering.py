@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from signals.xapi import bodies
+from signals.xapi.agents import IDENTIFIERS
 from signals.xapi.credentials import authority
 from signals.xapi.query import Found
 from signals.xapi.wire import stamp
@@ -73,7 +74,9 @@ def _only_ids(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _agent_id(agent: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: agent[name] for name in ("mbox", "mbox_sha1sum", "openid", "account") if name in agent}
+    kept: dict[str, Any] = {
+        name: agent[name] for name in IDENTIFIERS if name in agent
+    }
     kind = agent.get("objectType")
     if kind is not None:
         kept = {"objectType": kind, **kept}
