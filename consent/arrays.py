@@ -124,7 +124,7 @@ def fetch(sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
     """
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
-    with psycopg.RawCursor(raw) as cursor:
+    with connection.wrap_database_errors, psycopg.RawCursor(raw) as cursor:
         cursor.execute(sql.encode(), list(values), prepare=True, binary=True)
         return cursor.fetchall()
 

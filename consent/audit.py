@@ -6,20 +6,23 @@ SHA-256 over the hash at n − 1 and the entry's canonical JSON.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
 from consent.actors import Party
-from consent.models import AuditEntry, AuditSeal
+from consent.models import AuditEntry, AuditSeal, AuditUnsealed
 
 NOBODY = UUID(int=0)
 LOCK = 0x52454B494E444C45  # the sealer's advisory lock: "REKINDLE"
 START = b"\0" * 32
+
+T = TypeVar("T")
 
 
 def record(
@@ -37,6 +40,13 @@ def record(
     )
 
 
+def about(subject: UUID) -> models.QuerySet[AuditEntry]:
+    """Every entry that names this person: as its target, or among those a page showed."""
+    return AuditEntry.objects.filter(
+        models.Q(target_uuid=subject) | models.Q(detail__contains={"learners": [str(subject)]})
+    )
+
+
 def record_reads(*, actor: Party, action: str, targets: Iterable[UUID], now: datetime) -> AuditEntry | None:
     """One entry for a page that showed these people; None where it showed nobody."""
     shown = sorted(str(target) for target in set(targets))
@@ -48,7 +58,10 @@ def record_reads(*, actor: Party, action: str, targets: Iterable[UUID], now: dat
 
 
 def seal(*, now: datetime, limit: int = 5000) -> int:
-    """Chains committed entries that are not sealed yet; returns how many. Only one sealer works at a time."""
+    """Chains committed entries that wait; returns how many. Only one sealer works at a time.
+
+    An entry is seen once it has committed, whatever its number, so one that commits late is sealed late, not lost.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
@@ -57,11 +70,12 @@ def seal(*, now: datetime, limit: int = 5000) -> int:
         last = AuditSeal.objects.order_by("-position").first()
         position, previous = (last.position, bytes(last.hash)) if last else (0, START)
         seals = []
-        for entry in AuditEntry.objects.filter(seal__isnull=True).order_by("pk")[:limit]:
+        for entry in AuditEntry.objects.filter(waiting__isnull=False).order_by("pk")[:limit]:
             position += 1
             previous = _hash(previous, entry)
             seals.append(AuditSeal(position=position, entry=entry, hash=previous, sealed_at=now))
         AuditSeal.objects.bulk_create(seals, batch_size=1000)
+        AuditUnsealed.objects.filter(entry__in=[seal.entry_id for seal in seals]).delete()
     return len(seals)
 
 
@@ -73,20 +87,40 @@ class Verification:
     entries: int
     sealed: int
     first_fault: str | None = None
+    head: str = ""  # the last hash, in hexadecimal: noted elsewhere, it also proves that no end was cut off
 
 
-def verify() -> Verification:
-    """Walks the whole chain and names the first place where it does not hold."""
+def verify(*, head: str | None = None) -> Verification:
+    """Walks the whole chain and names the first place where it does not hold.
+
+    ``head``: a hash noted after an earlier walk, which must still be in the chain.
+    """
     entries = AuditEntry.objects.count()
-    previous, expected = START, 0
-    for seal_row in AuditSeal.objects.select_related("entry").order_by("position").iterator(chunk_size=2000):
-        expected += 1
-        if seal_row.position != expected:
-            return Verification(False, entries, expected - 1, f"position {expected} is missing")
-        previous = _hash(previous, seal_row.entry)
-        if previous != bytes(seal_row.hash):
-            return Verification(False, entries, expected, f"entry {seal_row.entry_id} (position {expected}) was altered")
-    return Verification(True, entries, expected)
+    previous, sealed, head_found = START, 0, head is None
+
+    def fault(text: str) -> Verification:
+        return Verification(False, entries, sealed, text, previous.hex())
+
+    # Seals first, entries joined by hand: an entry removed behind the database's back must not hide its seal.
+    for batch in batched(AuditSeal.objects.order_by("position").iterator(chunk_size=2000), 2000):
+        known = AuditEntry.objects.in_bulk([seal.entry_id for seal in batch])
+        for seal in batch:
+            if seal.position != sealed + 1:
+                return fault(f"position {sealed + 1} is missing")
+            entry = known.get(seal.entry_id)
+            if entry is None:
+                return fault(f"entry {seal.entry_id} (position {seal.position}) was removed")
+            expected = _hash(previous, entry)
+            if expected != bytes(seal.hash):
+                return fault(f"entry {seal.entry_id} (position {seal.position}) or its seal was altered")
+            previous, sealed = expected, seal.position
+            head_found = head_found or previous.hex() == head
+    forgotten = AuditEntry.objects.filter(seal__isnull=True, waiting__isnull=True).order_by("pk").first()
+    if forgotten is not None:
+        return fault(f"entry {forgotten.pk} has no seal and does not wait for one")
+    if not head_found:
+        return fault(f"the noted hash {head} is not in the chain: its end was cut off or it is another chain")
+    return Verification(True, entries, sealed, None, previous.hex())
 
 
 def _hash(previous: bytes, entry: AuditEntry) -> bytes:
@@ -104,3 +138,10 @@ def _hash(previous: bytes, entry: AuditEntry) -> bytes:
         ensure_ascii=False,
     )
     return hashlib.sha256(previous + canonical.encode()).digest()
+
+
+def batched(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The rows in lists of this length (itertools has it from Python 3.12 on)."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, size)):
+        yield batch

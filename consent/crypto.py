@@ -38,7 +38,7 @@ class AlteredToken(Exception):
 
 
 class KeyRing(NamedTuple):
-    index: bytes
+    index_key: bytes
     primary: bytes  # fingerprint of the key that encrypts
     names: dict[bytes, str]  # by fingerprint
     ciphers: dict[bytes, AESGCM]  # by fingerprint
@@ -137,7 +137,7 @@ def is_current(token: bytes) -> bool:
 def keyed_hash(purpose: str, value: str) -> bytes:
     """A 16-byte look-up key (keyed BLAKE2b): equal values meet, nobody without the index key can test a guess."""
     return hashlib.blake2b(
-        value.encode(), digest_size=16, key=ring().index, person=_purpose(purpose)
+        value.encode(), digest_size=16, key=ring().index_key, person=_purpose(purpose)
     ).digest()
 
 
@@ -151,7 +151,7 @@ def _purpose(purpose: str) -> bytes:
     return hashlib.blake2b(purpose.encode(), digest_size=16).digest()
 
 
-class EncryptedTextField(models.Field):  # type: ignore[type-arg]
+class EncryptedTextField(models.Field):
     """Text that the database holds only encrypted. Cannot be filtered by, except for being null."""
 
     description = "Encrypted text"
@@ -185,7 +185,7 @@ class EncryptedTextField(models.Field):  # type: ignore[type-arg]
             f"{self.name}__isnull."
         )
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         defaults: dict[str, Any] = {"form_class": forms.CharField}
         if self.null:
             defaults["empty_value"] = None
@@ -198,8 +198,8 @@ class EncryptedJSONField(EncryptedTextField):
     description = "Encrypted JSON"
 
     if TYPE_CHECKING:
-        _pyi_private_set_type: Any  # type: ignore[assignment]
-        _pyi_private_get_type: Any  # type: ignore[assignment]
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
     def _read(self, plain: bytes) -> Any:
         return json.loads(plain)

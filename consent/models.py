@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -15,12 +16,16 @@ class ConsentScope(models.Model):
     name = models.CharField(max_length=120)
     lawful_basis = models.CharField(max_length=24, choices=LawfulBasis)
     retention_days = models.PositiveIntegerField()
-    is_blocked = models.BooleanField(default=False, help_text="A purpose this installation refuses, whatever is agreed.")
+    is_blocked = models.BooleanField(
+        default=False, help_text="A purpose this installation refuses, whatever is agreed."
+    )
 
     class Meta:
         ordering = ("key",)
         constraints = [
-            models.CheckConstraint(condition=~Q(key="appraisal") | Q(is_blocked=True), name="appraisal_stays_blocked"),
+            models.CheckConstraint(
+                condition=~Q(key="appraisal") | Q(is_blocked=True), name="appraisal_stays_blocked"
+            ),
             models.CheckConstraint(condition=Q(retention_days__gt=0), name="retention_is_at_least_a_day"),
         ]
 
@@ -40,7 +45,9 @@ class ScopeText(models.Model):
     class Meta:
         ordering = ("scope", "-version", "language")
         constraints = [
-            models.UniqueConstraint(fields=("scope", "version", "language"), name="one_text_per_version_and_language")
+            models.UniqueConstraint(
+                fields=("scope", "version", "language"), name="one_text_per_version_and_language"
+            )
         ]
 
     def __str__(self) -> str:
@@ -57,9 +64,20 @@ class Standing(models.Model):
 
     class Meta:
         ordering = ("subject", "scope")
-        constraints = [models.UniqueConstraint(fields=("subject", "scope"), name="one_standing_per_person_and_scope")]
+        constraints = [
+            models.UniqueConstraint(fields=("subject", "scope"), name="one_standing_per_person_and_scope"),
+            # Appraisal is not among them: nobody can be made to stand for it.
+            models.CheckConstraint(
+                condition=Q(scope__in=[scope.value for scope in Scope]), name="standing_scope_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(allowed__isnull=True) | Q(since__isnull=False), name="a_choice_has_its_moment"
+            ),
+        ]
         indexes = [
-            models.Index(fields=("scope", "subject"), condition=Q(allowed=False), name="standing_refused")  # the gate
+            models.Index(
+                fields=("scope", "subject"), condition=Q(allowed=False), name="standing_refused"
+            )  # the gate
         ]
 
 
@@ -77,6 +95,11 @@ class ConsentChange(models.Model):
 
     class Meta:
         ordering = ("at", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope__in=[scope.value for scope in Scope]), name="change_scope_is_known"
+            )
+        ]
 
 
 class AuditEntry(models.Model):
@@ -96,7 +119,24 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=("target_uuid", "at"), name="audit_by_target"),
             models.Index(fields=("actor_uuid", "at"), name="audit_by_actor"),
+            # Which pages showed this person: a page is one entry that lists everybody on it.
+            GinIndex(fields=("detail",), opclasses=("jsonb_path_ops",), name="audit_by_detail"),
         ]
+
+
+class AuditUnsealed(models.Model):
+    """An entry that waits for its seal. A trigger writes it beside the entry, the sealer takes it away.
+
+    Looking for entries without a seal would walk the whole log every minute; remembering the last number would miss
+    an entry that commits later than one with a higher number.
+    """
+
+    entry = models.OneToOneField(
+        AuditEntry, on_delete=models.PROTECT, primary_key=True, related_name="waiting"
+    )
+
+    class Meta:
+        ordering = ("entry",)
 
 
 class AuditSeal(models.Model):
@@ -117,10 +157,14 @@ class SubjectRequest(models.Model):
     class Kind(models.TextChoices):
         ACCESS = "access", "Access"
         ERASURE = "erasure", "Erasure"
+        OBJECTION = "objection", "Objection"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     subject = models.UUIDField(db_index=True)
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=16, choices=Kind)
+    # Requests are answered in the transaction that receives them, so none is ever "open".
+    by_kind = models.CharField(max_length=16, default="system")
+    by_uuid = models.UUIDField(default=uuid.UUID(int=0))
     receipt = models.JSONField(default=dict)
     at = models.DateTimeField()
 
@@ -132,6 +176,7 @@ class KeyCheck(models.Model):
     """A value that every key of the ring must be able to read: tells a wrong ring before it does harm."""
 
     name = models.CharField(max_length=64, primary_key=True)  # a key's fingerprint, or "index"
+    key_name = models.CharField(max_length=64, default="", blank=True)  # as FIELD_KEYS called it
     probe = models.BinaryField()
 
     class Meta:

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from consent.models import AuditEntry, ConsentChange, Standing, SubjectRequest
+from consent import audit
+from consent.models import ConsentChange, Standing, SubjectRequest
 from consent.registry import Fields
 from consent.scopes import Scope
 
@@ -18,9 +19,10 @@ FIELDS: dict[str, Fields] = {
     "AuditEntry": Fields(
         ("actor_uuid", "target_uuid", "detail"), ("id", "actor_kind", "action", "target_kind", "at")
     ),
+    "AuditUnsealed": Fields((), ("entry",)),
     "AuditSeal": Fields((), ("position", "entry", "hash", "sealed_at")),
-    "SubjectRequest": Fields(("subject",), ("id", "kind", "receipt", "at")),
-    "KeyCheck": Fields((), ("name", "probe")),
+    "SubjectRequest": Fields(("subject", "by_uuid"), ("id", "kind", "by_kind", "receipt", "at")),
+    "KeyCheck": Fields((), ("name", "key_name", "probe")),
 }
 
 
@@ -32,22 +34,30 @@ def export(subject: UUID) -> dict[str, Any]:
             for row in Standing.objects.filter(subject=subject, allowed__isnull=False)
         ],
         "changes": [
-            {"scope": row.scope, "allowed": row.allowed, "at": row.at.isoformat(), "text_version": row.text_version}
+            {
+                "scope": row.scope,
+                "allowed": row.allowed,
+                "at": row.at.isoformat(),
+                "text_version": row.text_version,
+            }
             for row in ConsentChange.objects.filter(subject=subject)
         ],
         "requests": [
-            {"kind": row.kind, "at": row.at.isoformat()} for row in SubjectRequest.objects.filter(subject=subject)
+            {"kind": row.kind, "at": row.at.isoformat()}
+            for row in SubjectRequest.objects.filter(subject=subject)
         ],
         "record_of_use": [
             {"action": row.action, "by": row.actor_kind, "at": row.at.isoformat()}
-            for row in AuditEntry.objects.filter(target_uuid=subject)
+            for row in audit.about(subject).order_by("at", "pk")
         ],
     }
 
 
 def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
+    """Nothing: what is kept here names nobody and proves what was asked and done."""
     return {}
 
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
+    """Nothing: the change of mind itself is written by consent.record."""
     return {}

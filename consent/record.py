@@ -16,7 +16,9 @@ class ScopeBlocked(ValueError):
     """This installation refuses the purpose, whatever anybody agrees to."""
 
 
-def grant(*, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en") -> ConsentChange | None:
+def grant(
+    *, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en"
+) -> ConsentChange | None:
     """Allows a purpose; None where it was allowed already."""
     if not ConsentScope.objects.filter(pk=scope, is_blocked=False).exists():
         raise ScopeBlocked(f"The purpose {scope} is blocked here.")
@@ -30,7 +32,9 @@ def grant(*, subject: UUID, scope: Scope, by: Party, now: datetime, language: st
         return change
 
 
-def withdraw(*, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en") -> dict[str, int]:
+def withdraw(
+    *, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en"
+) -> dict[str, int]:
     """Refuses a purpose at once; returns what each app took back (store → rows).
 
     Locks the same row as a send-claim, so whatever is not yet claimed is cancelled here and nothing slips between.

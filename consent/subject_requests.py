@@ -1,4 +1,4 @@
-"""One person's data: all of it, or none of it, with a receipt."""
+"""One person's data: all of it, or none of it, with a receipt. Each request is answered in one transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -6,37 +6,90 @@ from uuid import UUID
 
 from django.db import transaction
 
-from consent import audit
+from consent import audit, record
 from consent.actors import Party
 from consent.models import SubjectRequest
 from consent.registry import privacy_modules
+from consent.scopes import Scope
+
+
+class NothingHeld(LookupError):
+    """There is nobody of this uuid here, and there never was an erasure of it."""
 
 
 def export(*, subject: UUID, by: Party, now: datetime) -> dict[str, Any]:
     """Everything kept about the person, by app, as JSON-ready values."""
     with transaction.atomic():
         found = {label: module.export(subject) for label, module in reversed(privacy_modules())}
-        SubjectRequest.objects.create(
-            subject=subject, kind=SubjectRequest.Kind.ACCESS, at=now, receipt={"apps": sorted(found)}
-        )
-        audit.record(actor=by, action="subject.exported", target=Party("learner", subject), now=now)
+        receipt = {
+            "stores": {
+                f"{label}.{store}": len(rows) if isinstance(rows, list | dict) else int(rows is not None)
+                for label, stores in found.items()
+                for store, rows in stores.items()
+            }
+        }
+        _receive(SubjectRequest.Kind.ACCESS, subject, by, now, receipt, action="subject.exported")
     return {"subject": str(subject), "exported_at": now.isoformat(), **found}
 
 
 def erase(*, subject: UUID, by: Party, now: datetime) -> SubjectRequest:
-    """Removes the person and leaves the evidence; the receipt names each store and how many rows it lost."""
+    """Removes the person and leaves the evidence; the receipt names each store and how many rows it lost.
+
+    Asked twice, it answers with the first receipt. Every scope is withdrawn first: that locks the rows that
+    send-claims lock, so nothing goes out to somebody who is being erased, and nothing new is computed afterwards.
+    """
+    try:
+        with transaction.atomic():
+            for scope in Scope:
+                record.withdraw(subject=subject, scope=scope, by=by, now=now)
+            stores: dict[str, int] = {}
+            for label, module in privacy_modules():
+                stores |= {f"{label}.{store}": rows for store, rows in module.erase(subject, now=now).items()}
+            if not any(stores.values()):
+                raise NothingHeld(f"Nothing is held about {subject}.")
+            return _receive(
+                SubjectRequest.Kind.ERASURE, subject, by, now, {"stores": stores}, action="subject.erased"
+            )
+    except NothingHeld:
+        earlier = SubjectRequest.objects.filter(subject=subject, kind=SubjectRequest.Kind.ERASURE).first()
+        if earlier is None:
+            raise
+        return earlier
+
+
+def object_to(
+    *, subject: UUID, scope: Scope, by: Party, now: datetime, language: str = "en"
+) -> SubjectRequest:
+    """Honours an objection at once and without weighing it, and keeps it as a request with its receipt."""
     with transaction.atomic():
-        stores: dict[str, int] = {}
-        for label, module in privacy_modules():
-            stores |= {f"{label}.{store}": rows for store, rows in module.erase(subject, now=now).items()}
-        request = SubjectRequest.objects.create(
-            subject=subject, kind=SubjectRequest.Kind.ERASURE, at=now, receipt={"stores": stores}
+        taken_back = record.withdraw(subject=subject, scope=scope, by=by, now=now, language=language)
+        return _receive(
+            SubjectRequest.Kind.OBJECTION,
+            subject,
+            by,
+            now,
+            {"scope": str(scope), "stores": taken_back},
+            action="subject.objected",
         )
-        audit.record(
-            actor=by,
-            action="subject.erased",
-            target=Party("learner", subject),
-            now=now,
-            detail={"request": str(request.pk)},
-        )
+
+
+def _receive(
+    kind: SubjectRequest.Kind,
+    subject: UUID,
+    by: Party,
+    now: datetime,
+    receipt: dict[str, Any],
+    *,
+    action: str,
+) -> SubjectRequest:
+    request = SubjectRequest.objects.create(
+        subject=subject, kind=kind, by_kind=by.kind, by_uuid=by.uuid, at=now, receipt=receipt
+    )
+    audit.record(
+        actor=by,
+        action=action,
+        target=Party("learner", subject),
+        now=now,
+        detail={"request": str(request.pk)},
+    )
     return request

@@ -21,5 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["yes"] and input("This cannot be undone. Type yes to go on: ") != "yes":
             raise CommandError("Nothing was erased.")
-        request = subject_requests.erase(subject=options["uuid"], by=SYSTEM, now=timezone.now())
-        self.stdout.write(json.dumps({"request": str(request.pk), **request.receipt}, indent=2))
+        try:
+            request = subject_requests.erase(subject=options["uuid"], by=SYSTEM, now=timezone.now())
+        except subject_requests.NothingHeld as fault:
+            raise CommandError(f"{fault} Check the uuid.") from fault
+        receipt = {"request": str(request.pk), "at": request.at.isoformat(), **request.receipt}
+        self.stdout.write(json.dumps(receipt, indent=2))

@@ -1,7 +1,7 @@
 """Everything kept about one person."""
 
 import json
-import sys
+import os
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = subject_requests.export(subject=options["uuid"], by=SYSTEM, now=timezone.now())
         text = json.dumps(found, indent=2, ensure_ascii=False, default=str)
-        if options["to"]:
-            options["to"].write_text(text + "\n", encoding="utf-8")
-        else:
-            sys.stdout.write(text + "\n")
+        if not options["to"]:
+            self.stdout.write(text)
+            return
+        # Only for the eyes of whoever asked for it.
+        with open(
+            options["to"], "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)
+        ) as file:
+            file.write(text + "\n")
+        self.stdout.write(f"Written to {options['to']}.")
