@@ -57,7 +57,7 @@ FIELDS: dict[str, Fields] = {
             "duration_s",
             "progress",
         ),
-        ("pk", "known_at", "known_seq", "verb", "activity_type", "voided_seq"),
+        ("known_at", "known_seq", "verb", "activity_type", "voided_seq"),
     ),
     "AssessmentResult": Fields(
         ("statement_id", "learner_id", "enrolment_id", "occurred_at", "activity", "scaled", "success"),
@@ -80,7 +80,7 @@ FIELDS: dict[str, Fields] = {
             "completions",
             "last_at",
         ),
-        ("pk",),
+        (),
     ),
     "ModelVersion": Fields((), ("id", "name", "kind", "parameters", "is_live", "created_at")),
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),

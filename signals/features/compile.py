@@ -80,7 +80,10 @@ def _sql(dialect: str) -> str:
 
 
 def compute(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]]:
-    """The features of these enrolments, each as of its own moment: {enrolment: {key: value}}. Two queries."""
+    """The features of these enrolments, each as of its own moment: {enrolment: {key: value}}.
+
+    A fixed number of queries, in the caller's transaction.
+    """
     if not points:
         return {}
     ids = [enrolment_id for enrolment_id, _ in points]
@@ -90,6 +93,8 @@ def compute(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]]
         .values_list("course_id", "activity_iri", "due_day")
     )
     with connection.cursor() as cursor:
+        # Compiling this statement to machine code takes PostgreSQL 5 s, running it 0.5 s.
+        cursor.execute("SET LOCAL jit = off")
         cursor.execute(
             # psycopg reads a lone percent sign as the beginning of a parameter.
             _TABLES + "SELECT * FROM (" + postgres_sql().replace("%", "%%") + ") AS features",

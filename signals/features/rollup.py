@@ -94,6 +94,7 @@ def recompute(days: Iterable[tuple[int, date]]) -> int:
     if not pairs:
         return 0
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL jit = off")  # takes longer than it saves
         cursor.execute(
             _RECOMPUTE,
             {

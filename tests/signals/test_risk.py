@@ -165,7 +165,8 @@ def test_it_stores_the_risk_with_its_reasons_and_model() -> None:
     assert risk.model_version.name == "composite-1"
     assert risk.as_of == risk.unread_since == day(16)
     assert risk.reasons[0]["evidence"]["course"] == enrolment.course.name
-    assert list(RiskChange.objects.values_list("before", "after")) == [(None, pytest.approx(risk.value))]
+    change = RiskChange.objects.get()
+    assert (change.before, change.after) == (None, risk.value)
 
 
 @pytest.mark.django_db
