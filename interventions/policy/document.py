@@ -174,7 +174,8 @@ def load(document: Mapping[str, Any]) -> Document:
 
 def dump(document: Document) -> dict[str, Any]:
     """The document as JSON-ready values."""
-    built: dict[str, Any] = msgspec.to_builtins(document)
+    # By way of JSON, so that it is what the database gives back: lists, where the document has tuples.
+    built: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
     return built
 
 
@@ -183,12 +184,15 @@ def with_changes(document: Document, changes: Mapping[str, Any]) -> Document:
     values = dump(document)
     for place, value in changes.items():
         *path, last = place.split(".")
-        section = values
-        for name in path:
-            section = section.get(name) if isinstance(section, dict) else None  # type: ignore[assignment]
-        if not isinstance(section, dict) or last not in section:
-            raise PolicyFault([Fault(place, "there is no such place in a policy.")])
-        section[last] = value
+        section: Any = values
+        try:
+            for name in path:
+                section = section[name]
+            key = int(last) if isinstance(section, list) else last
+            section[key]  # must be there already
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise PolicyFault([Fault(place, "there is no such place in a policy.")]) from None
+        section[key] = value
     return load(values)
 
 

@@ -14,9 +14,8 @@ from interventions.policy.document import (
     RISK_BANDS,
     Document,
     PolicyFault,
-    dump,
     flat,
-    load,
+    with_changes,
 )
 from learners.models import Course
 
@@ -191,7 +190,9 @@ class PolicyForm(forms.Form):
         if self.errors:
             return cleaned
         try:
-            self._checked = load(self._values(cleaned))
+            self._checked = with_changes(
+                self._start, {place: cleaned[field_name(place)] for place, _ in flat(self._start)}
+            )
         except PolicyFault as refused:
             for fault in refused.faults:
                 name = field_name(fault.place)
@@ -206,16 +207,6 @@ class PolicyForm(forms.Form):
         """The document as filled in. Only after ``is_valid()``."""
         assert self._checked is not None, "the form has not been checked, or has faults"
         return self._checked
-
-    def _values(self, cleaned: dict[str, Any]) -> dict[str, Any]:
-        values = dump(self._start)
-        for place, _ in flat(self._start):
-            *path, last = place.split(".")
-            section: Any = values
-            for name in path:
-                section = section[name]
-            section[int(last) if isinstance(section, list) else last] = cleaned[field_name(place)]
-        return values
 
 
 def _field(place: Place, value: Any) -> forms.Field:
