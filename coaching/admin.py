@@ -18,13 +18,13 @@ class ReadOnly:
         return False
 
 
-class VerdictInline(ReadOnly, admin.TabularInline):  # type: ignore[misc]
+class VerdictInline(ReadOnly, admin.TabularInline):
     model = Verdict
     extra = 0
 
 
 @admin.register(Case)
-class CaseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[misc]
+class CaseAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("id", "state", "is_escalation", "opened_at", "due_at", "closed_at")
     list_filter = ("state", "is_escalation")
     date_hierarchy = "opened_at"

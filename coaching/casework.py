@@ -1,7 +1,7 @@
 """What a coach decides on a case. Every change names the version it saw; the later of two is told, and does nothing."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db import transaction
@@ -34,6 +34,7 @@ class NotNow(ValueError):
 
 def approve(*, case: Case, by: UUID, version: int, now: datetime, text: str = "") -> None:
     """Lets the waiting step go ahead and closes the case."""
+    _seen(case, version)
     _needs_approval(case)
     with transaction.atomic():
         _move(case, version, state=Case.State.CLOSED, closed_at=now, snoozed_until=None)
@@ -46,6 +47,7 @@ def approve(*, case: Case, by: UUID, version: int, now: datetime, text: str = ""
 
 def change_route(*, case: Case, action: str, by: UUID, version: int, now: datetime, text: str = "") -> None:
     """Takes another route instead and closes the case; a coach's route comes back as a case of its own."""
+    _seen(case, version)
     _needs_approval(case)
     with transaction.atomic():
         _move(case, version, state=Case.State.CLOSED, closed_at=now, snoozed_until=None)
@@ -71,6 +73,7 @@ def dismiss(
     Not at risk: the label says so, and the episode counts as recovered. Away: nothing is looked at until ``until``.
     Wrong data: the identity is up for review. Asked to stop: consent to nudges is withdrawn.
     """
+    _seen(case, version)
     if reason not in DismissReason.values:
         raise NotNow("Choose one of the six reasons.")
     if reason == DismissReason.AWAY and (until is None or until <= now):
@@ -96,6 +99,7 @@ def dismiss(
 
 def snooze(*, case: Case, until: datetime, by: UUID, version: int, now: datetime, text: str = "") -> None:
     """Puts the case away until a moment at most 30 days ahead; it comes back by itself."""
+    _seen(case, version)
     if not now < until <= now + LONGEST_SNOOZE:
         raise NotNow("Choose a day within the next 30 days.")
     if case.state not in (Case.State.OPEN, Case.State.SNOOZED):
@@ -107,6 +111,7 @@ def snooze(*, case: Case, until: datetime, by: UUID, version: int, now: datetime
 
 def accept(*, case: Case, by: UUID, version: int, now: datetime, text: str = "") -> None:
     """The coach takes the person on: the name is shown to them from now on. A step that waited is not sent."""
+    _seen(case, version)
     if case.state == Case.State.ACCEPTED:
         raise NotNow("Somebody works on this case already.")
     with transaction.atomic():
@@ -161,8 +166,18 @@ def _move(case: Case, version: int, **changes: Any) -> None:
         .update(version=F("version") + 1, **changes)
     )
     if not moved:
-        current = Case.objects.for_reading().get(pk=case.pk)
-        raise StaleVersion(current, current.verdicts.order_by("-at", "-pk").first())
+        _stale(case)
+
+
+def _seen(case: Case, version: int) -> None:
+    """Raises StaleVersion early, so that the answer tells who was first and not what is impossible now."""
+    if case.version != version:
+        _stale(case)
+
+
+def _stale(case: Case) -> NoReturn:
+    current = Case.objects.for_reading().get(pk=case.pk)
+    raise StaleVersion(current, current.verdicts.order_by("-at", "-pk").first())
 
 
 def _needs_approval(case: Case) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, Value, When
 from django.db.models import Case as Choice
-from zoneinfo import ZoneInfo
+from django.db.models import Exists, F, OuterRef, Q, Value, When
 
 from coaching import worktime
 from coaching.models import Case
@@ -113,7 +113,9 @@ def _open_escalations(now: datetime, limit: int) -> int:
 
 def _open_approvals(now: datetime, limit: int) -> int:
     """A case for each step that waits for a yes, unless a case of that learner and course is open already."""
-    busy = Case.objects.filter(enrolment_id=OuterRef("decision__enrolment_id")).exclude(state=Case.State.CLOSED)
+    busy = Case.objects.filter(enrolment_id=OuterRef("decision__enrolment_id")).exclude(
+        state=Case.State.CLOSED
+    )
     rows = list(
         Approval.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(~Exists(busy), state=Approval.State.WAITING, collected_at__isnull=True)
@@ -124,6 +126,7 @@ def _open_approvals(now: datetime, limit: int) -> int:
     wanted = [
         (row.decision.enrolment, row.decision.episode_id, row.decision.pk, row.asked_at)
         for row in rows
+        # An acting decision has an episode: the database says so, the type does not.
         if row.decision.enrolment.learner_id in allowed and row.decision.episode_id is not None
     ]
     changed = _create(wanted, is_escalation=False, now=now)
@@ -139,7 +142,7 @@ def _reopened() -> Choice:
 
 
 def _create(
-    wanted: Sequence[tuple[Enrolment, UUID | None, UUID, datetime]], *, is_escalation: bool, now: datetime
+    wanted: Sequence[tuple[Enrolment, UUID, UUID, datetime]], *, is_escalation: bool, now: datetime
 ) -> int:
     """New cases, each assigned to the learner's coach. Who came second for a learner and course is left out."""
     coaches = access.coach_of({enrolment.learner_id for enrolment, *_ in wanted}, on=now.date())

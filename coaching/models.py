@@ -50,14 +50,18 @@ class Case(models.Model):
         ordering = ("due_at", "pk")
         constraints = [
             models.UniqueConstraint(
-                fields=("enrolment",), condition=~Q(state="closed"), name="one_open_case_per_learner_and_course"
+                fields=("enrolment",),
+                condition=~Q(state="closed"),
+                name="one_open_case_per_learner_and_course",
             ),
             models.CheckConstraint(
-                condition=Q(state="closed", closed_at__isnull=False) | (~Q(state="closed") & Q(closed_at__isnull=True)),
+                condition=Q(state="closed", closed_at__isnull=False)
+                | (~Q(state="closed") & Q(closed_at__isnull=True)),
                 name="a_case_closes_at_a_time",
             ),
             models.CheckConstraint(
-                condition=~Q(state="snoozed") | Q(snoozed_until__isnull=False), name="a_snoozed_case_comes_back"
+                condition=~Q(state="snoozed") | Q(snoozed_until__isnull=False),
+                name="a_snoozed_case_comes_back",
             ),
         ]
 

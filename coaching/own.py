@@ -210,7 +210,9 @@ def _how(decision: Decision) -> tuple[str, str]:
     suppression = getattr(decision, "suppression", None)
     if suppression is not None:
         return f"Not sent: {_first_person(suppression.reason, suppression.get_reason_display())}.", "held"
-    sent = [one.sent_at for one in decision.deliveries.all() if one.state == Delivery.State.SENT and one.sent_at]
+    sent = [
+        one.sent_at for one in decision.deliveries.all() if one.state == Delivery.State.SENT and one.sent_at
+    ]
     if sent:
         return "Sent to you.", "good"
     if getattr(decision, "manager_ask", None) is not None:

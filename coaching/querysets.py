@@ -1,5 +1,6 @@
 """Sets of cases, in the words of the inbox."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -33,7 +34,9 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
     def allowed(self) -> "CaseQuerySet":
         """Those whose learner lets coaches see them, or asked for a person."""
-        willing = gate.only_allowing(self.model._default_manager.all(), Scope.COACH, field="enrolment__learner_id")
+        willing = gate.only_allowing(
+            self.model._default_manager.all(), Scope.COACH, field="enrolment__learner_id"
+        )
         return self.filter(
             Q(pk__in=willing.order_by().values("pk"))
             | Q(is_escalation=True, decision__escalation__exemption__in=ASKED_THEMSELVES)
@@ -67,7 +70,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         ).defer("decision__snapshot", "decision__eligible", "decision__policy__document")
 
 
-VIEWS = {
+VIEWS: dict[str, Callable[[UUID, datetime], Q]] = {
     "needs": lambda by, now: Q(state="open"),
     "mine": lambda by, now: Q(assignee_id=by) & Q(state__in=("open", "accepted")),
     "snoozed": lambda by, now: Q(state="snoozed"),

@@ -169,6 +169,11 @@ def _trend(sharing: set[UUID], now: datetime) -> list[Week]:
     if not any(counted.values()):
         return []
     return [
-        Week(week, counted.get(week, 0), 3 + number * 20, max(2, round(56 * counted.get(week, 0) / len(sharing))))
+        Week(
+            week,
+            counted.get(week, 0),
+            3 + number * 20,
+            max(2, round(56 * counted.get(week, 0) / len(sharing))),
+        )
         for number, week in enumerate(weeks)
     ]

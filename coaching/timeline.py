@@ -34,12 +34,16 @@ def timeline(episode: Episode) -> list[Entry]:
     for decision in decisions:
         entries += _decision(decision)
     entries += [
-        Entry(verdict.at, "user", f"A coach: {verdict.get_kind_display().lower()}", _verdict(verdict), "person")
+        Entry(
+            verdict.at, "user", f"A coach: {verdict.get_kind_display().lower()}", _verdict(verdict), "person"
+        )
         for verdict in Verdict.objects.filter(case__episode=episode)
         if verdict.kind not in (Verdict.Kind.APPROVE, Verdict.Kind.CHANGE)
     ]
     if episode.closed_at is not None:
-        entries.append(Entry(episode.closed_at, "check", f"Ended: {episode.get_end_display().lower()}", "", "good"))
+        entries.append(
+            Entry(episode.closed_at, "check", f"Ended: {episode.get_end_display().lower()}", "", "good")
+        )
     return sorted(entries, key=lambda entry: entry.at)
 
 
@@ -55,7 +59,11 @@ def _decision(decision: Decision) -> list[Entry]:
     else:
         entries.append(Entry(decision.at, "route", f"Suggested {step}", "Waits for a person's yes."))
         if approval.state in (Approval.State.APPROVED, Approval.State.CHANGED) and approval.answered_at:
-            title = "Approved by a person" if approval.state == Approval.State.APPROVED else "Another route chosen"
+            title = (
+                "Approved by a person"
+                if approval.state == Approval.State.APPROVED
+                else "Another route chosen"
+            )
             entries.append(Entry(approval.answered_at, "user", title, "", "person"))
     for delivery in decision.deliveries.all():
         if delivery.state == Delivery.State.SENT and delivery.sent_at:
@@ -74,14 +82,21 @@ def _decision(decision: Decision) -> list[Entry]:
         improved = attempt.verdict == Attempt.Verdict.IMPROVED
         text = "" if improved else "No improvement when its window closed."
         entries.append(
-            Entry(attempt.judged_at, "check" if improved else "clock", "It helped" if improved else "No change", text)
+            Entry(
+                attempt.judged_at,
+                "check" if improved else "clock",
+                "It helped" if improved else "No change",
+                text,
+            )
         )
     ask: ManagerAsk | None = getattr(decision, "manager_ask", None)
     if ask is not None:
         entries.append(Entry(ask.asked_at, "user", "The manager was asked", "", "person"))
         if ask.answered_at is not None:
             entries.append(
-                Entry(ask.answered_at, "reply", f"The manager answered: {ask.get_state_display()}", "", "person")
+                Entry(
+                    ask.answered_at, "reply", f"The manager answered: {ask.get_state_display()}", "", "person"
+                )
             )
     return entries
 

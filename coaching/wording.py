@@ -46,7 +46,8 @@ PROOF = {
 def trouble(triggers: Iterable[str]) -> tuple[str, str]:
     """The kind of trouble in words, and its icon. A wish of the learner counts before what we saw."""
     keys = [key for key in TROUBLE if key in set(triggers)]
-    first = next((key for key in ("contest", "learner_asked") if key in keys), keys[0] if keys else "composite")
+    asked = [key for key in ("contest", "learner_asked") if key in keys]
+    first = next(iter(asked + keys), "composite")
     return TROUBLE[first], TROUBLE_ICONS[first]
 
 
@@ -66,11 +67,12 @@ def time_left(case: Case, now: datetime) -> str:
     if case.state == Case.State.ACCEPTED:
         return "Being worked on"
     kind = worktime.WORKDAY if case.is_escalation else worktime.ALL_DAY
-    unit = "of working time" if case.is_escalation else "on working days"
     hours = worktime.hours_between(now, case.due_at, ZoneInfo(settings.ORGANISATION_TIME_ZONE), day=kind)
     if hours <= 0:
         return f"Overdue by {_hours(-hours)}" if hours < 0 else "Due now"
-    return f"{_hours(hours)} {unit} left"
+    if case.is_escalation and hours >= 1:
+        return f"{round(hours)} working {'hour' if round(hours) == 1 else 'hours'} left"
+    return f"{_hours(hours)} left"
 
 
 def day(moment: datetime) -> str:

@@ -110,7 +110,8 @@ def _decide(request: HttpRequest, user: User, view: str, case_id: UUID, now: dat
     form = Decide(request.POST)
     kept = {"note": request.POST.get("note", ""), "reason": request.POST.get("reason", "")}
     if not form.is_valid():
-        fault = "; ".join(f"{name}: {' '.join(errors)}" for name, errors in form.errors.items())
+        said_nothing = "decision" in form.errors or "version" in form.errors
+        fault = "Use one of the buttons." if said_nothing else "Look at the dates and texts you gave again."
         context = _board(cases, user, view, case, now, on_its_own=True) | {"fault": fault, "kept": kept}
         return show(request, "inbox.html", context, part="board", status=422, focus="fault")
     try:
@@ -135,7 +136,8 @@ def _decide(request: HttpRequest, user: User, view: str, case_id: UUID, now: dat
         return redirect(address)
     context = _board(cases, user, view, chosen, now, on_its_own=chosen is not None)
     return push_url(
-        show(request, "inbox.html", context, part="board", say=said, focus="case" if chosen else "list"), address
+        show(request, "inbox.html", context, part="board", say=said, focus="case" if chosen else "list"),
+        address,
     )
 
 
@@ -206,10 +208,7 @@ def _who_was_first(stale: casework.StaleVersion, user: User) -> dict[str, Any]:
     if verdict is None:
         return {"who": "", "what": "", "at": None}
     first = User.objects.filter(pk=verdict.by).first()
-    if verdict.by == user.pk:
-        who = "You"
-    else:
-        who = (first.name if first else "") or "A colleague"
+    who = "You" if verdict.by == user.pk else (first.name if first else "") or "A colleague"
     what = verdict.get_kind_display().lower()
     if verdict.reason:
         what += f" ({verdict.get_reason_display().lower()})"
@@ -222,8 +221,7 @@ def _board(
     """Views with their counts, the list, and the case that is open."""
     counts = cases.counts(by=user.pk, now=now)
     rows = [
-        _row(case, user, now)
-        for case in cases.view(view, by=user.pk, now=now).for_reading()[:LONGEST_LIST]
+        _row(case, user, now) for case in cases.view(view, by=user.pk, now=now).for_reading()[:LONGEST_LIST]
     ]
     if chosen is None and rows:
         chosen = rows[0].case
@@ -275,9 +273,7 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         learner_id=learner.pk, kind=AlertSlot.Kind.LEARNER, during__contains=now
     ).exclude(state=AlertSlot.State.RELEASED)
     ends = sorted(slot.during.upper for slot in slots)
-    routes = [
-        (key, name) for key, name in wording.ROUTES.items() if key not in ("monitor", decision.action)
-    ]
+    routes = [(key, name) for key, name in wording.ROUTES.items() if key not in ("monitor", decision.action)]
     is_open = case.state in (Case.State.OPEN, Case.State.SNOOZED)
     return {
         "row": row,

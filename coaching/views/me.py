@@ -84,7 +84,7 @@ def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @for_role(Role.LEARNER)
 @require_POST
 def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
-    """"Something is wrong", or a call for help, about one course: brings a person."""
+    """ "Something is wrong", or a call for help, about one course: brings a person."""
     learner, now = myself(request), timezone.now()
     enrolment = get_object_or_404(Enrolment.objects.filter(learner=learner), pk=enrolment_id)
     kind = request.POST.get("kind", "")
@@ -147,7 +147,9 @@ def lesson(request: HttpRequest, key: str) -> HttpResponse:
     fault, focus, said, status = "", "", "", 200
     if request.method == "POST":
         if request.POST.get("do") == "start":
-            visit = lessons.start(learner=learner, lesson=wanted, decision=_suggested(learner, wanted), now=now)
+            visit = lessons.start(
+                learner=learner, lesson=wanted, decision=_suggested(learner, wanted), now=now
+            )
             focus = "lesson-text"
         elif visit is None or visit.completed_at is not None:
             fault, status = "Start the lesson first.", 409
