@@ -43,23 +43,18 @@ def make_ahead(*, now: datetime, limit: int = 12) -> int:
 
 def ensure(months: Iterable[date]) -> int:
     """How many of these months' partitions had to be made; afterwards all exist."""
-    known = _made.setdefault(str(connection.settings_dict["NAME"]), set())
+    # Inside somebody's transaction what is made may still be rolled back, so nothing is remembered there.
+    known = (
+        set()
+        if connection.in_atomic_block
+        else _made.setdefault(str(connection.settings_dict["NAME"]), set())
+    )
     missing = sorted(set(months) - known)
     if not missing:
         return 0
-    if not connection.in_atomic_block:
-        made = _make(missing)
-        known.update(missing)
-        return made
-    # Inside somebody's transaction: what it makes may still be rolled back, so remember only once committed.
-    made = _make(missing)
-    transaction.on_commit(lambda: known.update(missing))
+    made = 0 if set(missing) <= existing() else _make(missing)
+    known.update(missing)
     return made
-
-
-def forget() -> None:
-    """Makes this process look again (a test rolled its partitions back)."""
-    _made.clear()
 
 
 def existing() -> set[date]:

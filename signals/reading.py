@@ -1,7 +1,7 @@
 """A statement as it has been read: checked, and with everything the next steps ask of it worked out once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -30,6 +30,7 @@ class Reading:
         "places",
         "raw",
         "statement",
+        "stored",
         "verb",
         "voids",
         "waits",
@@ -42,6 +43,7 @@ class Reading:
         self.raw = raw
         self.statement = statement
         self.id = statement_id
+        self.stored = stored
         timestamp = statement.get("timestamp")
         self.occurred_at: datetime = (moment(timestamp) if timestamp is not None else None) or stored
         self.verb: str = statement["verb"]["id"]
@@ -93,7 +95,9 @@ def read(
             faults.add("$.id", "is not the statementId of the request", "Send the same id in both places.")
             return None, faults.found
         statement_id = own_id
-    reading = Reading(index, raw, statement, statement_id=statement_id or uuid4(), stored=now)
+    # A microsecond apart, so that the order of a batch is the order of reading it back.
+    stored = now + timedelta(microseconds=index) if index else now
+    reading = Reading(index, raw, statement, statement_id=statement_id or uuid4(), stored=stored)
     reading.digest = digest(raw)
     return reading, faults.found
 

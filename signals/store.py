@@ -45,8 +45,8 @@ _EVENT_COLUMNS = (
     " progress float8, is_result boolean, is_item boolean"
 )
 _STATEMENT_COLUMNS = (
-    "id uuid, verb bigint, actor bytea, first_key integer, last_key integer, digest bytea, body bytea, voids uuid,"
-    " parked boolean"
+    "id uuid, stored timestamptz, verb bigint, actor bytea, first_key integer, last_key integer, digest bytea,"
+    " body bytea, voids uuid, parked boolean"
 )
 
 
@@ -97,7 +97,7 @@ _WRITE = (
 , won AS (
     INSERT INTO signals_statement (id, stored, credential_id, verb, actor, search_keys, digest, body, voids, parked,
         voided_at)
-    SELECT id, $1::timestamptz + (ord - 1) * interval '1 microsecond', $2::uuid, verb, actor,
+    SELECT id, stored, $2::uuid, verb, actor,
         ($3::bigint[])[first_key:last_key], digest, body, voids, parked,
         -- Its voiding came first. (A voiding statement itself cannot be voided.)
         CASE WHEN voids IS NULL AND EXISTS (SELECT 1 FROM signals_statement v WHERE v.voids = input.id)
@@ -167,6 +167,7 @@ def write(
         credential_id,
         int8s(keys),
         uuids([reading.id for reading in readings]),
+        moments([reading.stored for reading in readings]),
         int8s([verb_key(reading.verb) for reading in readings]),
         byteas([reading.actor for reading in readings]),
         int4s(first),

@@ -46,7 +46,10 @@ def prepare() -> str:
     course, _ = Course.objects.get_or_create(iri=COURSE, defaults={"name": "Bench"})
     names = [f"bench-{number:08d}" for number in range(LEARNERS)]
     hashes = {name: identifier_hash(canonical_identifier(_account(name)) or "") for name in names}
-    there = {bytes(one) for one in Identifier.objects.filter(hash__in=hashes.values()).values_list("hash", flat=True)}
+    there = {
+        bytes(one)
+        for one in Identifier.objects.filter(hash__in=hashes.values()).values_list("hash", flat=True)
+    }
     new = [(name, Learner()) for name in names if hashes[name] not in there]
     Learner.objects.bulk_create([learner for _, learner in new])
     Identifier.objects.bulk_create(
