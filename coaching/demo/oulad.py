@@ -1,7 +1,7 @@
 """Reads the tables of the Open University Learning Analytics Dataset, as Parquet or CSV.
 
 The layout is that of the published files (``data/README.md`` names what differs). A table is found as
-``<table>.parquet`` or ``<table>.csv`` in one directory. Days are counted from the start of a run; what is called
+``<table>.parquet`` or ``<table>.csv`` in one directory. Days count from the start of a run; what is called
 a presentation of a module there is one ``Run`` here.
 """
 

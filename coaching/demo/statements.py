@@ -6,8 +6,8 @@ some minute of the working day. All of it follows from a hash, so a second impor
 Nothing should be learned from the time of day. A mark carries the day the work was handed in; in life it came
 back later.
 
-**Ids** are version 5 UUIDs of (shift, run, kind, row): importing again changes nothing, and the same rows under
-another shift are other statements.
+**Ids** are version 5 UUIDs of (shift, run, kind, row): importing again changes nothing, and the same rows
+under another shift are other statements.
 """
 
 from collections.abc import Iterable, Iterator
