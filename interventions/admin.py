@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -29,7 +30,15 @@ from interventions.models import (
     Suppression,
 )
 from interventions.policy import store
-from interventions.policy.document import Document, PolicyFault, differences, flat, load
+from interventions.policy.document import (
+    IMPACTS,
+    RISK_BANDS,
+    Document,
+    PolicyFault,
+    differences,
+    flat,
+    load,
+)
 from interventions.policy.forms import ATTEMPT_NAMES, SECTIONS, PolicyForm, label_of, shown
 
 EXAMPLE = {
@@ -50,14 +59,17 @@ def _by(request: HttpRequest) -> UUID:
 class PolicyAdmin(admin.ModelAdmin):
     """Versions of the policy. A draft is edited by form; what was in force is only read."""
 
-    list_display = ("name", "state", "live_at", "created_at", "reason", "what_next")
-    list_filter = ("state",)
+    list_display = ("name", "state", "since", "reason", "what_next")
     ordering = ("-version",)
     actions = None
 
     @admin.display(description="version", ordering="version")
     def name(self, policy: Policy) -> str:
         return f"Version {policy.version}"
+
+    @admin.display(description="in force since", ordering="live_at")
+    def since(self, policy: Policy) -> str:
+        return date_format(timezone.localtime(policy.live_at), "j F Y, H:i") if policy.live_at else "–"
 
     @admin.display(description="what next")
     def what_next(self, policy: Policy) -> SafeString:
@@ -181,10 +193,10 @@ class PolicyAdmin(admin.ModelAdmin):
         matrix = [
             (
                 label_of(f"matrix.{impact}.{band}.0").rsplit(", ", 1)[0],
-                [shown("matrix.", name) for name in cell],
+                [shown("matrix.", name) for name in document.matrix[impact][band]],
             )
-            for impact, row in document.matrix.items()
-            for band, cell in row.items()
+            for impact in IMPACTS
+            for band in RISK_BANDS
         ]
         return self._page(
             request,

@@ -157,7 +157,11 @@ class PolicyForm(forms.Form):
     """The whole document. ``document()`` is the typed result of a valid form."""
 
     def __init__(self, *args: Any, start: Document, **kwargs: Any) -> None:
-        initial = {field_name(place): value for place, value in flat(start)}
+        initial = {
+            # 7 rather than 7.0: people count in whole days.
+            field_name(place): int(value) if isinstance(value, float) and value.is_integer() else value
+            for place, value in flat(start)
+        }
         super().__init__(*args, **{"initial": initial, **kwargs})
         values = dict(flat(start))
         self._start = start

@@ -101,6 +101,7 @@ class TestPolicies:
 
         policy.refresh_from_db()
         assert "Keep draft" not in page
+        assert page.index("Standard role, medium risk") < page.index("Critical role, high risk")
         assert "Edit as new draft" in page
         assert store.document(policy) == Document()
 

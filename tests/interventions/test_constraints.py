@@ -259,10 +259,11 @@ def test_it_compares_an_attempt_with_its_verdict_by_key() -> None:
     ids=str,
 )
 def test_it_escalates_only_with_proof_or_a_named_exemption(proof: dict[str, Any]) -> None:
-    decision = make_decision(action="coach")
+    episode = make_episode()
+    decision = make_decision(episode=episode, action="coach")
 
     with Broken("an_escalation_proves_a_failed_attempt_or_names_an_exemption"):
-        Escalation.objects.create(decision=decision, episode=decision.episode, at=NOW, **proof)
+        Escalation.objects.create(decision=decision, episode=episode, at=NOW, **proof)
 
 
 @pytest.mark.parametrize(

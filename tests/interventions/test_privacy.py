@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -281,7 +282,7 @@ class TestWithdrawManager:
         ],
         ids=["open", "accepted", "snoozed"],
     )
-    def test_it_takes_the_ask_from_the_manager(self, fields: dict[str, object]) -> None:
+    def test_it_takes_the_ask_from_the_manager(self, fields: dict[str, Any]) -> None:
         ask = make_manager_ask(**fields)
 
         counts = privacy.withdraw(learner_of(ask.decision), Scope.MANAGER, now=LATER)
