@@ -10,7 +10,10 @@
     const target = document.getElementById(event.detail.id);
     if (target) target.focus();
   });
-  document.addEventListener("htmx:beforeRequest", (event) => event.detail.target.setAttribute("aria-busy", "true"));
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    status.textContent = "";
+    event.detail.target.setAttribute("aria-busy", "true");
+  });
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
   const tell = (text) => { status.textContent = text; };
   document.addEventListener("htmx:sendError", () => tell("No connection. Nothing was changed."));
@@ -34,6 +37,10 @@
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
+  });
+  // Enter in a field decides nothing (without this file, the form's first button does nothing either).
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches(".decide input, .acts input, .decide select")) event.preventDefault();
   });
   document.addEventListener("keydown", (event) => {
     const region = event.target.closest && event.target.closest("[data-shortcuts]");

@@ -17,7 +17,7 @@ from django_htmx.http import push_url
 from coaching import casework, wording
 from coaching.models import Case, DismissReason
 from coaching.querysets import CaseQuerySet
-from coaching.timeline import proof, timeline
+from coaching.timeline import timeline
 from coaching.views.pages import for_role, is_part, person, show
 from consent import gate
 from consent.scopes import Scope
@@ -281,7 +281,6 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         "summary": _summary(row),
         "role": learner.job_role.name if learner.job_role else "Role unknown",
         "why": explain.why(decision),
-        "proof": proof(case.decision.escalation) if case.is_escalation else "",
         "timeline": timeline(case.episode),
         "matrix": _matrix(case, row.impact_key),
         "scopes": [(name, bool(gate.filter_allowed([learner.pk], scope))) for scope, name in SCOPES.items()],

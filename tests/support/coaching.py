@@ -107,11 +107,13 @@ def make_failed_attempt(enrolment: Enrolment, *, now: datetime = NOW) -> Attempt
     return attempt
 
 
-def make_escalation(circle: Circle, *, now: datetime = NOW, **fields: Any) -> Escalation:
+def make_escalation(
+    circle: Circle, *, action: str = "coach", now: datetime = NOW, **fields: Any
+) -> Escalation:
     """A person is asked to take over, on proof of a failed attempt; not yet collected."""
     attempt = make_failed_attempt(circle.enrolment, now=now)
     episode = Episode.objects.get(pk=attempt.episode_id)
-    decision = make_decision(circle.enrolment, action="coach", now=now, episode=episode)
+    decision = make_decision(circle.enrolment, action=action, now=now, episode=episode)
     return Escalation.objects.create(
         decision=decision,
         episode=episode,

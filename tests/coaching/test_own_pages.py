@@ -1,0 +1,208 @@
+"""The learner's own pages, as seen and used."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from time_machine import travel
+
+from consent import gate
+from consent.models import SubjectRequest
+from consent.scopes import Scope
+from interventions.models import Answer, HelpRequest, Lesson, LessonVisit, Suppression
+from tests.coaching.parts import HTMX, fragment, main_part
+from tests.support.coaching import NOW, Circle, make_card, make_circle, make_decision
+from tests.support.interventions import make_contents
+from tests.support.learners import make_enrolment, make_identifier
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now_is")]
+
+
+@pytest.fixture
+def now_is() -> Iterator[None]:
+    with travel(NOW + timedelta(minutes=5), tick=False):
+        yield
+
+
+@pytest.fixture
+def circle() -> Circle:
+    return make_circle()
+
+
+@pytest.fixture
+def learner(client: Client, circle: Circle) -> Client:
+    client.force_login(circle.account)
+    return client
+
+
+def test_it_shows_a_suggestion_and_why(learner: Client, circle: Circle) -> None:
+    make_card(make_decision(circle.enrolment))
+
+    page = learner.get("/me/").content.decode()
+
+    assert "Pick up where you left" in page
+    assert "Why this?" in page
+    assert "https://rekindle.example" not in page  # the mail's address; the page has buttons
+
+
+@pytest.mark.parametrize(("kind", "request_kind"), [("did_it", None), ("not_now", None)])
+def test_it_keeps_an_answer(learner: Client, circle: Circle, kind: str, request_kind: None) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+
+    answer = learner.post(f"/me/suggestions/{decision.pk}/", {"kind": kind}, headers=HTMX)
+
+    assert Answer.objects.get().kind == kind
+    assert not HelpRequest.objects.exists()
+    assert fragment(answer.content.decode()) == main_part(learner.get("/me/").content.decode())
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("need_help", "help"), ("wrong", "contest")])
+def test_it_brings_a_person(learner: Client, circle: Circle, kind: str, wanted: str) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+
+    learner.post(f"/me/suggestions/{decision.pk}/", {"kind": kind, "text": "I passed that long ago"})
+
+    request = HelpRequest.objects.get()
+    assert (request.kind, request.text) == (wanted, "I passed that long ago")
+
+
+def test_it_refuses_a_fifth_answer(learner: Client, circle: Circle) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+
+    assert learner.post(f"/me/suggestions/{decision.pk}/", {"kind": "like"}).status_code == 422
+
+
+def test_it_hides_other_peoples_suggestions_and_courses(learner: Client) -> None:
+    other = make_circle()
+    decision = make_decision(other.enrolment)
+    make_card(decision)
+
+    assert learner.post(f"/me/suggestions/{decision.pk}/", {"kind": "did_it"}).status_code == 404
+    assert learner.post(f"/me/courses/{other.enrolment.pk}/", {"kind": "contest"}).status_code == 404
+    assert not Answer.objects.exists()
+
+
+def test_it_does_not_let_answer_what_was_never_sent(learner: Client, circle: Circle) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision, state="queued", sent_at=None)
+
+    assert learner.post(f"/me/suggestions/{decision.pk}/", {"kind": "did_it"}).status_code == 404
+
+
+def test_it_contests_a_course(learner: Client, circle: Circle) -> None:
+    learner.post(f"/me/courses/{circle.enrolment.pk}/", {"kind": "contest", "text": "Wrong course"})
+
+    assert HelpRequest.objects.get().kind == "contest"
+    assert "A person has been asked to look" in learner.get("/me/").content.decode()
+
+
+def test_it_changes_by_post_only(learner: Client, circle: Circle) -> None:
+    assert learner.get(f"/me/courses/{circle.enrolment.pk}/").status_code == 405
+    assert learner.get("/me/data/").status_code == 405
+
+
+@pytest.mark.parametrize("scope", [Scope.NUDGE, Scope.MANAGER, Scope.RESEARCH])
+def test_its_switches_work_at_once(learner: Client, circle: Circle, scope: Scope) -> None:
+    for wanted in ("no", "yes", "no"):
+        answer = learner.post("/me/choices/", {"scope": scope, "allow": wanted}, headers=HTMX)
+
+        assert gate.allows(circle.learner.pk, scope) is (wanted == "yes")
+        assert fragment(answer.content.decode()) == main_part(learner.get("/me/choices/").content.decode())
+
+
+def test_it_takes_suggestions_away_when_switched_off(learner: Client, circle: Circle) -> None:
+    make_card(make_decision(circle.enrolment))
+
+    learner.post("/me/choices/", {"scope": "nudge", "allow": "no"})
+
+    page = learner.get("/me/").content.decode()
+    assert "Pick up where you left" not in page
+    assert "Suggestions are switched off" in page
+
+
+def test_it_knows_no_purpose_beyond_those_written_down(learner: Client) -> None:
+    assert learner.post("/me/choices/", {"scope": "appraisal", "allow": "yes"}).status_code == 404
+
+
+def test_it_tells_what_was_not_sent_and_why(learner: Client, circle: Circle) -> None:
+    decision = make_decision(circle.enrolment, lapsed_at=NOW)
+    Suppression.objects.create(decision=decision, reason="cap", at=NOW)
+
+    assert (
+        "Not sent: you already had two messages in seven days" in learner.get("/me/history/").content.decode()
+    )
+
+
+def test_it_gives_a_lesson_with_feedback(learner: Client, circle: Circle) -> None:
+    make_contents()
+    make_identifier(learner=circle.learner)
+    make_enrolment(learner=circle.learner)
+    lesson = Lesson.objects.get(key="spotting-phishing")
+    decision = make_decision(circle.enrolment, action="lesson", lesson=lesson)
+    make_card(decision)
+    address = "/me/lessons/spotting-phishing/"
+
+    assert "Check my answers" not in learner.get(address).content.decode()
+    learner.post(address, {"do": "start"})
+    begun = learner.get(address).content.decode()
+    unanswered = learner.post(address, {"do": "finish", "question-0": "1"})
+    answers = {f"question-{number}": "1" for number in range(3)}
+    done = learner.post(address, {"do": "finish", **answers}, headers=HTMX)
+
+    visit = LessonVisit.objects.get()
+    assert "Check my answers" in begun
+    assert unanswered.status_code == 422
+    assert visit.decision == decision
+    assert visit.completed_at is not None
+    assert "of 3 right" in done.content.decode()
+    assert fragment(done.content.decode()) == main_part(learner.get(address).content.decode())
+
+
+def test_it_does_not_finish_what_was_not_begun(learner: Client) -> None:
+    make_contents()
+
+    answer = learner.post("/me/lessons/spotting-phishing/", {"do": "finish"})
+
+    assert answer.status_code == 409
+
+
+def test_it_speaks_the_learners_language(client: Client) -> None:
+    make_contents()
+    circle = make_circle(language="de")
+    client.force_login(circle.account)
+
+    page = client.get("/me/lessons/spotting-phishing/").content.decode()
+
+    assert 'lang="de"' in page
+
+
+def test_it_hands_over_everything_held(learner: Client, circle: Circle) -> None:
+    make_decision(circle.enrolment)
+
+    answer = learner.post("/me/data/")
+
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.json()["subject"] == str(circle.learner.pk)
+    assert SubjectRequest.objects.get().kind == "access"
+
+
+def test_it_asks_the_database_the_same_number_of_times_however_long_the_history(
+    learner: Client, circle: Circle
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            learner.get("/me/history/")
+        return len(captured)
+
+    make_card(make_decision(circle.enrolment))
+    few = queries()
+    for step in range(1, 6):
+        make_card(make_decision(circle.enrolment, step=step))
+
+    assert queries() == few
