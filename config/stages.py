@@ -49,7 +49,13 @@ STAGES = (
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 # What a stage leaves is taken up by the next of these at once; everything else waits for the beat.
-FOLLOWS = {"resolve": "refresh", "refresh": "evaluate", "judge": "evaluate", "evaluate": "collect", "settle": "collect"}
+FOLLOWS = {
+    "resolve": "refresh",
+    "refresh": "evaluate",
+    "judge": "evaluate",
+    "evaluate": "collect",
+    "settle": "collect",
+}
 
 
 def run_all(*, now: datetime) -> dict[str, int]:

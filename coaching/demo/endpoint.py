@@ -69,7 +69,11 @@ class Endpoint:
             "HTTP_X_EXPERIENCE_API_VERSION": "1.0.3",
             "HTTP_X_REKINDLE_INTAKE": "bulk",
         }
-        response = self._handler(environ, lambda line, headers, exc_info=None: status.append(line))
+
+        def start_response(line: str, headers: Any, exc_info: Any = None, /) -> Any:
+            status.append(line)
+
+        response = self._handler(environ, start_response)
         try:
             answer = b"".join(response)
         finally:
