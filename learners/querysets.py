@@ -78,8 +78,8 @@ class OrgUnitQuerySet(models.QuerySet["OrgUnit"]):
         return self.model._default_manager.filter(pk__in=below)
 
     def with_path(self) -> "OrgUnitQuerySet":
-        """Each unit with `path`: the names from the top down, such as "Works / North / Maintenance"."""
-        return self.annotate(path=RawSQL(PATH, (), models.TextField()))
+        """In the order of the tree, each with `path`, the names from the top down: "Works / North / Maintenance"."""
+        return self.annotate(path=RawSQL(PATH, (), models.TextField())).order_by(F("path"), "pk")
 
 
 class UserQuerySet(models.QuerySet["User"]):

@@ -3,6 +3,7 @@
 import uuid
 
 import django.contrib.postgres.fields
+import django.core.validators
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -70,7 +71,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("iri", models.URLField(max_length=500, unique=True)),
+                ("iri", models.CharField(max_length=500, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z][A-Za-z0-9+.-]*:\\S+$', 'Write an IRI, such as https://… or urn:….')])),
                 ("name", models.CharField(max_length=200)),
                 (
                     "kind",
@@ -281,7 +282,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("activity_iri", models.URLField(max_length=500)),
+                ("activity_iri", models.CharField(max_length=500, validators=[django.core.validators.RegexValidator('^[A-Za-z][A-Za-z0-9+.-]*:\\S+$', 'Write an IRI, such as https://… or urn:….')])),
                 ("name", models.CharField(max_length=200)),
                 ("due_day", models.IntegerField(help_text="Days after the course starts.")),
                 ("weight", models.FloatField(default=0)),

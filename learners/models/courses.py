@@ -1,9 +1,12 @@
 """What people are enrolled in, what its plan asks when, and how each enrolment stands."""
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
 from learners.querysets import EnrolmentQuerySet
+
+validate_iri = RegexValidator(r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$", "Write an IRI, such as https://… or urn:….")
 
 
 class Course(models.Model):
@@ -14,7 +17,8 @@ class Course(models.Model):
         PROGRAMME = "programme", "Programme"
         CERTIFICATION = "certification", "Certification"
 
-    iri = models.URLField(max_length=500, unique=True)
+    # Not a URLField: an activity may be named by any IRI, such as a urn.
+    iri = models.CharField(max_length=500, unique=True, validators=[validate_iri])
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.COURSE)
     starts_on = models.DateField(null=True, blank=True)
@@ -37,7 +41,7 @@ class PlanStep(models.Model):
     """Something the plan of a course asks for by a day counted from the start."""
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="plan")
-    activity_iri = models.URLField(max_length=500)
+    activity_iri = models.CharField(max_length=500, validators=[validate_iri])
     name = models.CharField(max_length=200)
     due_day = models.IntegerField(help_text="Days after the course starts.")
     weight = models.FloatField(default=0)

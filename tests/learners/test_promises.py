@@ -1,0 +1,134 @@
+"""Each promise of the database, broken on purpose; and that people print as pseudonyms."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+
+from learners.models import Course, Identifier, Learner, OrgUnit, RoleCompetency, User
+from tests.support.learners import (
+    NOW,
+    make_competency,
+    make_course,
+    make_enrolment,
+    make_identifier,
+    make_job_role,
+    make_learner,
+    make_manager,
+    make_oversight,
+    make_plan_step,
+    make_unit,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+EARLY, LATE = date(2026, 1, 1), date(2026, 2, 1)
+
+
+def twice(make: Callable[..., Any], **fields: Any) -> None:
+    make(**fields)
+    make(**fields)
+
+
+def own_parent() -> None:
+    unit = make_unit()
+    OrgUnit.objects.filter(pk=unit.pk).update(parent=unit)
+
+
+def same_identifier() -> None:
+    one = make_identifier()
+    Identifier.objects.create(learner=make_learner(), kind=one.kind, hash=one.hash, value="x")
+
+
+BREACHES: dict[str, Callable[[], Any]] = {
+    "user_roles_are_known": lambda: make_user("emperor"),
+    "learner_leaves_after_starting": lambda: make_learner(started_on=LATE, left_on=EARLY),
+    "an_identifier_names_one_learner_now": same_identifier,
+    "identifier_ends_after_it_begins": lambda: Identifier.objects.create(
+        learner=make_learner(), kind="mbox", hash=b"h", value="x", valid_from=LATE, valid_to=EARLY
+    ),
+    "one_open_oversight_of_a_kind": lambda: twice(
+        make_oversight, learner=make_learner(), user=make_manager(), kind="manager"
+    ),
+    "oversight_ends_after_it_begins": lambda: make_oversight(
+        learner=make_learner(), user=make_manager(), kind="manager", from_date=LATE, to_date=EARLY
+    ),
+    "org_unit_is_not_its_own_parent": own_parent,
+    "job_role_impact_is_known": lambda: make_job_role(impact="huge"),
+    "a_role_asks_for_a_competency_once": lambda: twice(
+        RoleCompetency.objects.create, job_role=make_job_role(), competency=make_competency()
+    ),
+    "course_pass_mark_is_a_share": lambda: make_course(pass_mark=40),
+    "a_plan_names_an_activity_once": lambda: twice(
+        make_plan_step, course=make_course(), activity_iri="https://x.test/a"
+    ),
+    "enrolled_once_per_start": lambda: twice(
+        make_enrolment, learner=make_learner(), course=make_course(), state="failed", ended_at=NOW
+    ),
+    "one_active_enrolment_per_course": lambda: [
+        make_enrolment(learner=learner, course=course, starts_on=day)
+        for learner, course in [(make_learner(), make_course())]
+        for day in (EARLY, LATE)
+    ],
+    "an_enrolment_ends_when_it_is_no_longer_active": lambda: make_enrolment(state="completed"),
+    "enrolment_is_due_after_it_starts": lambda: make_enrolment(starts_on=LATE, due_on=EARLY),
+}
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_it_keeps_the_promise(name: str) -> None:
+    with pytest.raises(IntegrityError, match=name), transaction.atomic():
+        BREACHES[name]()
+
+
+def test_it_knows_a_breach_of_every_promise() -> None:
+    promised = {
+        one.name for model in apps.get_app_config("learners").get_models() for one in model._meta.constraints
+    }
+
+    assert set(BREACHES) == promised
+
+
+def test_it_allows_several_past_relations_and_identifiers() -> None:
+    learner, manager = make_learner(), make_manager()
+
+    twice(make_oversight, learner=learner, user=manager, kind="manager", to_date=LATE)
+
+    assert learner.oversight.count() == 2
+
+
+def test_it_prints_people_as_pseudonyms() -> None:
+    learner = make_learner(name="Ada", email="ada@example.test")
+    user = make_user(name="Ada", login="ada@example.test", learner=learner)
+    identifier = make_identifier(learner=learner, value="ada@example.test")
+    oversight = make_oversight(learner=learner, user=make_manager(), kind="manager")
+    enrolment = make_enrolment(learner=learner)
+
+    assert str(learner) == learner.pseudonym == f"Learner {str(learner.pk)[:4].upper()}"
+    for row in (learner, user, identifier, oversight, enrolment):
+        assert "ada" not in str(row).replace(str(learner.pk), "").lower().replace("learner ada", "")
+
+
+def test_it_stores_no_name_or_address_in_the_clear() -> None:
+    learner = make_learner(name="Ada Lovelace", email="ada@example.test", employee_number="E-12345")
+    make_identifier(learner=learner, value="ada@example.test")
+    make_user(name="Ada Lovelace", login="ada@example.test")
+
+    with connection.cursor() as cursor:
+        for model in (Learner, User, Identifier):
+            cursor.execute(f"SELECT convert_to(row_to_json(t)::text, 'UTF8') FROM {model._meta.db_table} t")
+            stored = b"".join(bytes(row[0]) for row in cursor.fetchall())
+            plain = stored.lower()
+            for secret in (b"lovelace", b"ada@example", b"e-12345"):
+                assert secret not in plain
+                assert secret.hex().encode() not in plain
+
+
+def test_it_names_a_course_and_a_unit_by_their_name() -> None:
+    assert str(make_course(name="Safety")) == "Safety"
+    assert str(make_unit(name="Works")) == "Works"
+    assert Course._meta.verbose_name == "course"
