@@ -35,8 +35,8 @@ def export(*, subject: UUID, by: Party, now: datetime) -> dict[str, Any]:
 def erase(*, subject: UUID, by: Party, now: datetime) -> SubjectRequest:
     """Removes the person and leaves the evidence; the receipt names each store and how many rows it lost.
 
-    Where nothing is left to remove, it answers with the earlier receipt. Every scope is withdrawn first: that locks the rows that
-    send-claims lock, so nothing goes out to somebody who is being erased, and nothing new is computed afterwards.
+    Where nothing is left to remove, it answers with the earlier receipt. Every scope is withdrawn first: that locks
+    the rows that send-claims lock, so nothing goes out to somebody who is being erased, and nothing new is computed.
     """
     try:
         with transaction.atomic():
