@@ -172,31 +172,31 @@ def _take_in(
     # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
     touched |= {event.enrolment_id for event in voiding.events_of(targets) if event.enrolment_id}
     store.lock_marks(touched)
-    won = store.write(
+    old = store.write(
         readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
     )
-    all_new = len(won) == len(readings)
-    conflicting = [] if all_new else _conflicts([reading for reading in readings if reading.id not in won])
+    conflicting = _conflicts([reading for reading in readings if reading.id in old]) if old else []
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])
-    normalize.settle(interpreted, won, now=now)
-    voiding.void(
-        {reading.voids for reading in readings if reading.voids is not None and reading.id in won}, now=now
-    )
+    ids = [reading.id for reading in readings]
+    new = [key for key in ids if key not in old] if old else ids
+    if interpreted.endings or interpreted.unknown_verbs:
+        normalize.settle(interpreted, set(new), now=now)
+    if targets:
+        voiding.void({r.voids for r in readings if r.voids is not None and r.id not in old}, now=now)
     if not bulk:
-        held = [item for item in held if item.statement_id in won]
+        held = [item for item in held if item.statement_id not in old]
     held = held + [_conflict(reading) for reading in conflicting]
     if held:
         quarantine.hold(
             [(item.raw, item.statement_id, item.faults) for item in held], credential=credential, now=now
         )
-    if won:
-        transaction.on_commit(lambda: _tell(len(won)))
-    ids = [reading.id for reading in readings]
+    if new:
+        transaction.on_commit(lambda: _tell(len(new)))
     refused = {reading.id for reading in conflicting}
     return Ingested(
-        stored_ids=ids if all_new else [key for key in ids if key in won],
-        duplicates=[] if all_new else [key for key in ids if key not in won and key not in refused],
+        stored_ids=new,
+        duplicates=[key for key in ids if key in old and key not in refused] if old else [],
         quarantined=[item.statement_id for item in held] if bulk else [],
         ids=[key for key in ids if key not in refused] if refused else ids,
         faults=[fault for item in held for fault in item.faults][:MOST_FAULTS] if bulk else [],

@@ -88,7 +88,6 @@ _CONSEQUENCES = """
         dirty_since = coalesce(m.dirty_since, $1)
     FROM touched WHERE m.enrolment_id = touched.enrolment_id
 )
-SELECT id FROM won
 """
 
 _WRITE = (
@@ -105,7 +104,10 @@ _WRITE = (
     FROM input ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, voided_at, stored AS moment
-)""" + _CONSEQUENCES
+)"""
+    + _CONSEQUENCES
+    # Those that were stored before: almost always none, so almost nothing travels back.
+    + "SELECT id FROM input EXCEPT SELECT id FROM won"
 )
 
 _UNPARK = (
@@ -115,7 +117,7 @@ _UNPARK = (
     UPDATE signals_statement s SET parked = false FROM input
     WHERE s.id = input.id AND s.parked
     RETURNING s.id, s.voided_at, $1::timestamptz AS moment
-)""" + _CONSEQUENCES
+)""" + _CONSEQUENCES + "SELECT id FROM won"
 )
 
 
@@ -152,7 +154,7 @@ def write(
     credential_id: UUID,
     now: datetime,
 ) -> set[UUID]:
-    """The ids of the statements that were new; they are stored, and what follows from them too."""
+    """The ids of those that were stored before. All others are stored now, and what follows from them too."""
     if not readings:
         return set()
     keys: list[int] = []
