@@ -17,7 +17,7 @@ from config.stages import run_all
 from interventions.models import Decision, Delivery, ManagerAsk
 from learners.models import Role, User
 
-PILOT_DAY = 14  # until then everybody only learns
+PILOT_DAY = 21  # until then everybody only learns
 QUIET_DAYS = 2  # of late nobody acted, so that something waits for whoever signs in
 MORNING, AFTERNOON = time(9, 30), time(15, 0)
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             # Day by day from here on; before, one long delivery.
             total = sample.tables.count_clicks(sample.run, to_day=PILOT_DAY - 1)
             with tqdm(
-                total=total, desc="Sending the first two weeks", unit=" statements", disable=None
+                total=total, desc="Sending the first three weeks", unit=" statements", disable=None
             ) as bar:
                 send(sample.tables, sample.imported, endpoint, to_day=PILOT_DAY - 1, progress=bar.update)
         with tqdm(days, desc="Letting the days pass", unit=" days", disable=None) as bar:
@@ -65,11 +65,12 @@ class Command(BaseCommand):
         send(sample.tables, sample.imported, endpoint, from_day=day - 1, to_day=day - 1)
         date = sample.imported.writer.starts_on + timedelta(days=day)
         zone = ZoneInfo(settings.ORGANISATION_TIME_ZONE)
-        for clock in (MORNING, AFTERNOON):
-            moment = min(datetime.combine(date, clock, zone).astimezone(UTC), now)
-            run_all(now=moment)
-            if clock == MORNING and date.weekday() < 5 and day <= today - QUIET_DAYS:
-                script.play(now=moment + timedelta(hours=1, minutes=30))
+        morning = min(datetime.combine(date, MORNING, zone).astimezone(UTC), now)
+        run_all(now=morning)
+        if date.weekday() < 5 and day <= today - QUIET_DAYS:
+            script.play(now=morning + timedelta(hours=1, minutes=30))
+            # What people approved goes out the same day.
+            run_all(now=datetime.combine(date, AFTERNOON, zone).astimezone(UTC), only=("deliver", "collect"))
 
     def _say(self, sample: organisation.Sample) -> None:
         """One sign-in for each kind of user, chosen so that each has something to see."""
