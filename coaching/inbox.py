@@ -15,7 +15,8 @@ from coaching.models import Case
 from coaching.querysets import ASKED_THEMSELVES
 from consent import gate
 from consent.scopes import Scope
-from interventions.models import Approval, Escalation
+from interventions import route
+from interventions.models import Approval, Episode, Escalation
 from learners import access
 from learners.models import Enrolment
 
@@ -82,13 +83,15 @@ def _open_escalations(now: datetime, limit: int) -> int:
     )
     changed = 0
     wanted = []
+    refused = []  # said no in the meantime: nobody will look, so nobody may seem to
     allowed = gate.filter_allowed({row.decision.enrolment.learner_id for row in rows}, Scope.COACH)
     for row in rows:
         decision = row.decision
         if row.episode.closed_at is not None:
             continue  # over before anybody looked
         if decision.enrolment.learner_id not in allowed and row.exemption not in ASKED_THEMSELVES:
-            continue  # said no in the meantime: there is nobody to tell
+            refused.append(row.episode_id)
+            continue
         upgraded = (
             Case.objects.filter(enrolment_id=decision.enrolment_id)
             .exclude(state=Case.State.CLOSED)
@@ -108,6 +111,8 @@ def _open_escalations(now: datetime, limit: int) -> int:
             wanted.append((decision.enrolment, row.episode_id, decision.pk, row.at))
     changed += _create(wanted, is_escalation=True, now=now)
     Escalation.objects.filter(pk__in=[row.pk for row in rows]).update(collected_at=now)
+    if refused:
+        route.end_episodes(episode_ids=refused, end=Episode.End.CONSENT, now=now)
     return changed
 
 

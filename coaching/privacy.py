@@ -4,11 +4,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from coaching.models import Case, Note
+from coaching.querysets import CaseQuerySet
 from consent.registry import Fields
 from consent.scopes import Scope
+from interventions import route
+from interventions.models import Episode
+from interventions.models.deciding import LEARNER_DIRECTED
 
 FIELDS = {
     "Case": Fields(
@@ -68,19 +72,31 @@ def export(subject: UUID) -> dict[str, Any]:
 def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
     """Deletes what was written; the cases stay closed, as evidence without words."""
     notes, _ = Note.objects.filter(case__enrolment__learner_id=subject).delete()
-    return {"notes": notes, "cases": _close(subject, now)}
+    return {"notes": notes, "cases": _close(Case.objects.filter(enrolment__learner_id=subject), now)}
 
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Closes what a coach had open about somebody who no longer wants that."""
-    if scope not in (Scope.COACH, Scope.RECORD):
-        return {}
-    return {"cases": _close(subject, now)}
+    cases = Case.objects.filter(enrolment__learner_id=subject).exclude(state=Case.State.CLOSED)
+    waiting = cases.filter(is_escalation=False).exclude(state=Case.State.ACCEPTED)
+    match scope:
+        case Scope.COACH:
+            # Nobody else would end what a coach had in hand: it would count as being looked after for ever.
+            taken = cases.filter(Q(is_escalation=True) | Q(state=Case.State.ACCEPTED))
+            in_hand = list(taken.values_list("episode_id", flat=True))
+            closed = _close(cases, now)
+            route.end_episodes(episode_ids=in_hand, end=Episode.End.CONSENT, now=now)
+            return {"cases": closed}
+        case Scope.RECORD | Scope.PROFILE:
+            return {"cases": _close(cases, now)}
+        case Scope.NUDGE:
+            return {"cases": _close(waiting.filter(decision__action__in=LEARNER_DIRECTED), now)}
+        case Scope.MANAGER:
+            return {"cases": _close(waiting.filter(decision__action="manager"), now)}
+    return {}
 
 
-def _close(subject: UUID, now: datetime) -> int:
-    return (
-        Case.objects.filter(enrolment__learner_id=subject)
-        .exclude(state=Case.State.CLOSED)
-        .update(state=Case.State.CLOSED, closed_at=now, snoozed_until=None, version=F("version") + 1)
+def _close(cases: CaseQuerySet, now: datetime) -> int:
+    return cases.open().update(
+        state=Case.State.CLOSED, closed_at=now, snoozed_until=None, version=F("version") + 1
     )

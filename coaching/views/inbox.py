@@ -267,6 +267,7 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
     """Everything the detail of one case shows."""
     row = _row(case, user, now)
     learner, decision = case.enrolment.learner, case.decision
+    decision.enrolment = case.enrolment  # the same row; spares a query
     notes = list(case.notes.all())
     authors = User.objects.in_bulk({note.by for note in notes})
     slots = AlertSlot.objects.filter(

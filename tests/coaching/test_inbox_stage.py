@@ -71,8 +71,9 @@ def test_it_gives_an_escalation_eight_working_hours() -> None:
 
 
 def test_it_brings_back_what_was_snoozed() -> None:
-    case = make_approval_case(make_circle())
-    casework.snooze(case=case, until=NOW + timedelta(hours=5), by=case.assignee_id, version=1, now=NOW)
+    circle = make_circle()
+    case = make_approval_case(circle)
+    casework.snooze(case=case, until=NOW + timedelta(hours=5), by=circle.coach.pk, version=1, now=NOW)
 
     inbox.collect(now=NOW + timedelta(hours=4))
     assert Case.objects.get().state == Case.State.SNOOZED
@@ -108,13 +109,16 @@ def test_it_opens_nothing_about_somebody_who_refuses_coaches() -> None:
 
     assert not Case.objects.exists()
     assert not Escalation.objects.filter(collected_at__isnull=True).exists()
+    assert Episode.objects.get().end == Episode.End.CONSENT
 
 
 def test_it_hears_somebody_who_asks_though_they_refused_coaches_before() -> None:
     circle = make_circle()
     record.withdraw(subject=circle.learner.pk, scope=Scope.COACH, by=SYSTEM, now=NOW)
     decision = make_decision(circle.enrolment, action="coach", reasons=["learner_asked"])
-    Escalation.objects.create(decision=decision, episode=decision.episode, exemption="learner_asked", at=NOW)
+    Escalation.objects.create(
+        decision=decision, episode_id=decision.episode_id, exemption="learner_asked", at=NOW
+    )  # type: ignore[misc]
 
     inbox.collect(now=NOW)
 
@@ -128,3 +132,28 @@ def test_it_closes_cases_when_the_learner_refuses_coaches() -> None:
     record.withdraw(subject=circle.learner.pk, scope=Scope.COACH, by=SYSTEM, now=NOW)
 
     assert Case.objects.get().state == Case.State.CLOSED
+    assert Episode.objects.get().end == Episode.End.CONSENT
+
+
+@pytest.mark.parametrize(
+    ("scope", "action", "closes"),
+    [
+        (Scope.NUDGE, "nudge", True),
+        (Scope.NUDGE, "manager", False),
+        (Scope.MANAGER, "manager", True),
+        (Scope.MANAGER, "lesson", False),
+        (Scope.PROFILE, "nudge", True),
+        (Scope.RESEARCH, "nudge", False),
+    ],
+)
+def test_it_closes_what_waits_for_an_approval_that_nobody_may_give_any_more(
+    scope: Scope, action: str, closes: bool
+) -> None:
+    circle = make_circle()
+    record.grant(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
+    case = make_approval_case(circle, action=action)
+
+    record.withdraw(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
+
+    case.refresh_from_db()
+    assert (case.state == Case.State.CLOSED) is closes
