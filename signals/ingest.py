@@ -169,12 +169,12 @@ def _take_in(
     interpreted = normalize.interpret(readings, now=now, backfill=backfill)
     targets = {reading.voids for reading in readings if reading.voids is not None}
     touched = {event.enrolment_id for event in interpreted.events if event is not None and event.enrolment_id}
-    # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
-    touched |= {event.enrolment_id for event in voiding.events_of(targets) if event.enrolment_id}
-    store.lock_marks(touched)
-    old = store.write(
+    packed = store.pack(
         readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
     )
+    # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
+    store.lock_marks(touched)
+    old = store.write(packed) if readings else set()
     conflicting = _conflicts([reading for reading in readings if reading.id in old]) if old else []
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])

@@ -145,7 +145,7 @@ _EVENT_PACKERS: tuple[Callable[[Sequence[Any]], Any], ...] = (
 )
 
 
-def write(
+def pack(
     readings: Sequence["Reading"],
     events: Sequence[NewEvent | None],
     parked: Sequence[bool],
@@ -153,10 +153,8 @@ def write(
     *,
     credential_id: UUID,
     now: datetime,
-) -> set[UUID]:
-    """The ids of those that were stored before. All others are stored now, and what follows from them too."""
-    if not readings:
-        return set()
+) -> list[Any]:
+    """A batch, ready to be written. Done before any lock is taken: others wait for what we do under it."""
     keys: list[int] = []
     first: list[int] = []
     last: list[int] = []
@@ -164,7 +162,7 @@ def write(
         first.append(len(keys) + 1)
         keys += reading.keys()
         last.append(len(keys))
-    values = [
+    return [
         now,
         credential_id,
         int8s(keys),
@@ -180,7 +178,11 @@ def write(
         bools(parked),
         *_event_arrays(events),
     ]
-    return {row[0] for row in fetch(_WRITE, values)}
+
+
+def write(packed: list[Any]) -> set[UUID]:
+    """The ids of those that were stored before. All others are stored now, and what follows from them too."""
+    return {row[0] for row in fetch(_WRITE, packed)}
 
 
 def write_unparked(ids: Sequence[UUID], events: Sequence[NewEvent | None], *, now: datetime) -> set[UUID]:
