@@ -169,12 +169,14 @@ def _take_in(
     interpreted = normalize.interpret(readings, now=now, backfill=backfill)
     targets = {reading.voids for reading in readings if reading.voids is not None}
     touched = {event.enrolment_id for event in interpreted.events if event is not None and event.enrolment_id}
-    packed = store.pack(
-        readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
-    )
-    # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
-    store.lock_marks(touched)
-    old = store.write(packed) if readings else set()
+    old: set[UUID] = set()
+    if readings:
+        packed = store.pack(
+            readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
+        )
+        # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
+        store.lock_marks(touched)
+        old = store.write(packed)
     conflicting = _conflicts([reading for reading in readings if reading.id in old]) if old else []
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])
