@@ -52,7 +52,9 @@ class MessageText(models.Model):
 
     class Meta:
         ordering = ("key", "language", "pk")
-        constraints = [models.UniqueConstraint(fields=("key", "language"), name="one_message_per_key_and_language")]
+        constraints = [
+            models.UniqueConstraint(fields=("key", "language"), name="one_message_per_key_and_language")
+        ]
 
     def __str__(self) -> str:
         return f"{self.key} ({self.language})"
@@ -65,7 +67,11 @@ class LessonVisit(models.Model):
     learner = models.ForeignKey("learners.Learner", on_delete=models.CASCADE, related_name="lesson_visits")
     lesson = models.ForeignKey(Lesson, on_delete=models.PROTECT, related_name="visits")
     decision = models.ForeignKey(
-        "interventions.Decision", null=True, blank=True, on_delete=models.SET_NULL, related_name="lesson_visits"
+        "interventions.Decision",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="lesson_visits",
     )
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -76,6 +82,7 @@ class LessonVisit(models.Model):
         ordering = ("-started_at", "pk")
         constraints = [
             models.CheckConstraint(
-                condition=Q(score__isnull=True) | (Q(score__gte=0) & Q(score__lte=1)), name="lesson_score_is_a_share"
+                condition=Q(score__isnull=True) | (Q(score__gte=0) & Q(score__lte=1)),
+                name="lesson_score_is_a_share",
             )
         ]

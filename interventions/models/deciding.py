@@ -32,7 +32,9 @@ class Watch(models.Model):
     class Meta:
         ordering = ("pk",)
         verbose_name_plural = "watches"
-        indexes = [models.Index(fields=("review_at",), condition=Q(review_at__isnull=False), name="watch_due")]
+        indexes = [
+            models.Index(fields=("review_at",), condition=Q(review_at__isnull=False), name="watch_due")
+        ]
 
 
 class Episode(models.Model):
@@ -64,7 +66,9 @@ class Episode(models.Model):
         ordering = ("-opened_at", "pk")
         constraints = [
             models.UniqueConstraint(
-                fields=("enrolment",), condition=Q(closed_at__isnull=True), name="one_open_episode_per_enrolment"
+                fields=("enrolment",),
+                condition=Q(closed_at__isnull=True),
+                name="one_open_episode_per_enrolment",
             ),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, end="") | (Q(closed_at__isnull=False) & ~Q(end="")),
@@ -113,7 +117,8 @@ class Decision(models.Model):
                 name="an_acting_decision_has_an_episode",
             ),
             models.CheckConstraint(
-                condition=Q(propensity__gt=0) & Q(propensity__lte=1), name="decision_propensity_is_a_positive_share"
+                condition=Q(propensity__gt=0) & Q(propensity__lte=1),
+                name="decision_propensity_is_a_positive_share",
             ),
         ]
         indexes = [
@@ -135,7 +140,9 @@ class Approval(models.Model):
         DECLINED = "declined", "Declined"
         LAPSED = "lapsed", "No longer needed"
 
-    decision = models.OneToOneField(Decision, primary_key=True, on_delete=models.CASCADE, related_name="approval")
+    decision = models.OneToOneField(
+        Decision, primary_key=True, on_delete=models.CASCADE, related_name="approval"
+    )
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     asked_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True, blank=True)
@@ -153,7 +160,9 @@ class Approval(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=("asked_at",), condition=Q(collected_at__isnull=True, state="waiting"), name="approval_no_case"
+                fields=("asked_at",),
+                condition=Q(collected_at__isnull=True, state="waiting"),
+                name="approval_no_case",
             )
         ]
 
@@ -234,7 +243,9 @@ class HelpRequest(models.Model):
         CONTEST = "contest", "Says this is wrong"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    enrolment = models.ForeignKey("learners.Enrolment", on_delete=models.CASCADE, related_name="help_requests")
+    enrolment = models.ForeignKey(
+        "learners.Enrolment", on_delete=models.CASCADE, related_name="help_requests"
+    )
     decision = models.ForeignKey(Decision, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind)
     text = EncryptedTextField(blank=True, default="")
@@ -246,6 +257,8 @@ class HelpRequest(models.Model):
         ordering = ("asked_at", "pk")
         constraints = [
             models.UniqueConstraint(
-                fields=("enrolment", "kind"), condition=Q(answered_at__isnull=True), name="one_open_request_of_a_kind"
+                fields=("enrolment", "kind"),
+                condition=Q(answered_at__isnull=True),
+                name="one_open_request_of_a_kind",
             )
         ]

@@ -32,10 +32,14 @@ class AlertSlot(models.Model):
 
     kind = models.CharField(max_length=8, choices=Kind)
     learner = models.ForeignKey("learners.Learner", on_delete=models.CASCADE, related_name="alert_slots")
-    holder = models.BigIntegerField()  # interventions.limits.holder(kind, learner): what the constraint compares
+    holder = (
+        models.BigIntegerField()
+    )  # interventions.limits.holder(kind, learner): what the constraint compares
     place = models.BigIntegerField()
     during = DateTimeRangeField()
-    decision = models.ForeignKey("interventions.Decision", on_delete=models.CASCADE, related_name="alert_slots")
+    decision = models.ForeignKey(
+        "interventions.Decision", on_delete=models.CASCADE, related_name="alert_slots"
+    )
     state = models.CharField(max_length=16, choices=State, default=State.RESERVED)
 
     class Meta:
@@ -75,7 +79,9 @@ class Delivery(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    decision = models.ForeignKey("interventions.Decision", on_delete=models.CASCADE, related_name="deliveries")
+    decision = models.ForeignKey(
+        "interventions.Decision", on_delete=models.CASCADE, related_name="deliveries"
+    )
     learner = models.ForeignKey("learners.Learner", on_delete=models.CASCADE, related_name="deliveries")
     channel = models.CharField(max_length=8, choices=Channel)
     subject = EncryptedTextField()
@@ -93,7 +99,9 @@ class Delivery(models.Model):
         ordering = ("due_at", "pk")
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(fields=("decision", "channel"), name="a_decision_speaks_once_per_channel"),
+            models.UniqueConstraint(
+                fields=("decision", "channel"), name="a_decision_speaks_once_per_channel"
+            ),
             models.CheckConstraint(
                 condition=~Q(state="sent") | Q(sent_at__isnull=False), name="what_is_sent_was_sent_at_a_time"
             ),
@@ -150,7 +158,9 @@ class ManagerAsk(models.Model):
     )
     enrolment = models.ForeignKey("learners.Enrolment", on_delete=models.CASCADE, related_name="manager_asks")
     manager = models.ForeignKey("learners.User", on_delete=models.CASCADE, related_name="asks")
-    place = models.PositiveSmallIntegerField(null=True, blank=True)  # 1 to 3 while it takes the manager's attention
+    place = models.PositiveSmallIntegerField(
+        null=True, blank=True
+    )  # 1 to 3 while it takes the manager's attention
     state = models.CharField(max_length=16, choices=State, default=State.OPEN)
     version = models.PositiveIntegerField(default=1)
     asked_at = models.DateTimeField()
@@ -162,10 +172,13 @@ class ManagerAsk(models.Model):
         ordering = ("manager", "place", "pk")
         constraints = [
             models.UniqueConstraint(
-                fields=("manager", "place"), condition=Q(place__isnull=False), name="three_places_for_open_asks"
+                fields=("manager", "place"),
+                condition=Q(place__isnull=False),
+                name="three_places_for_open_asks",
             ),
             models.CheckConstraint(
-                condition=Q(place__isnull=True) | Q(place__in=(1, 2, 3)), name="an_ask_has_one_of_three_places"
+                condition=Q(place__isnull=True) | Q(place__in=(1, 2, 3)),
+                name="an_ask_has_one_of_three_places",
             ),
             models.CheckConstraint(
                 condition=~Q(state="open") | Q(place__isnull=False), name="an_open_ask_has_a_place"
@@ -203,5 +216,7 @@ class Outcome(models.Model):
     class Meta:
         ordering = ("decision", "measure", "pk")
         constraints = [
-            models.UniqueConstraint(fields=("decision", "measure"), name="one_outcome_per_decision_and_measure")
+            models.UniqueConstraint(
+                fields=("decision", "measure"), name="one_outcome_per_decision_and_measure"
+            )
         ]

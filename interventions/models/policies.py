@@ -26,7 +26,8 @@ class Policy(models.Model):
         constraints = [
             models.UniqueConstraint(fields=("state",), condition=Q(state="live"), name="one_policy_is_live"),
             models.CheckConstraint(
-                condition=Q(state="draft") | Q(live_at__isnull=False), name="a_policy_in_force_says_since_when"
+                condition=Q(state="draft") | Q(live_at__isnull=False),
+                name="a_policy_in_force_says_since_when",
             ),
         ]
 

@@ -40,7 +40,9 @@ class VerbSynonym(models.Model):
     class Meta:
         ordering = ("verb", "iri", "pk")
         constraints = [
-            models.CheckConstraint(condition=Q(verb__in=list(Verb.values)), name="a_synonym_means_a_canonical_verb")
+            models.CheckConstraint(
+                condition=Q(verb__in=list(Verb.values)), name="a_synonym_means_a_canonical_verb"
+            )
         ]
 
     def __str__(self) -> str:
@@ -92,7 +94,9 @@ class Event(models.Model):
     pk = models.CompositePrimaryKey("occurred_at", "statement_id")
     statement_id = models.UUIDField()
     learner_id = models.UUIDField()
-    enrolment_id = models.BigIntegerField(null=True, blank=True)  # null: a known person outside any known course
+    enrolment_id = models.BigIntegerField(
+        null=True, blank=True
+    )  # null: a known person outside any known course
     occurred_at = models.DateTimeField()
     known_at = models.DateTimeField()  # when it was stored; as of its own time from a backfilling credential
     known_seq = models.BigIntegerField()  # order of knowing within the enrolment, taken under its lock
@@ -138,7 +142,9 @@ class AssessmentResult(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=("enrolment_id", "-occurred_at"), name="result_by_enrolment")  # the last five scores
+            models.Index(
+                fields=("enrolment_id", "-occurred_at"), name="result_by_enrolment"
+            )  # the last five scores
         ]
 
 
@@ -156,7 +162,9 @@ class EnrolmentMark(models.Model):
         ordering = ("pk",)
         indexes = [
             # Stage 3 claims the longest waiting first.
-            models.Index(fields=("dirty_since",), condition=Q(dirty_since__isnull=False), name="mark_not_yet_done")
+            models.Index(
+                fields=("dirty_since",), condition=Q(dirty_since__isnull=False), name="mark_not_yet_done"
+            )
         ]
 
 
@@ -172,7 +180,9 @@ class DailyRollup(models.Model):
     amount = models.IntegerField()  # clicks
     activities = models.IntegerField()  # distinct
     learning_sessions = models.IntegerField()
-    seconds = models.IntegerField()  # dwell: reported durations, else time between events of a learning session
+    seconds = (
+        models.IntegerField()
+    )  # dwell: reported durations, else time between events of a learning session
     results = models.IntegerField()
     failures = models.IntegerField()
     score_sum = models.FloatField()

@@ -60,13 +60,18 @@ class Risk(models.Model):
         ordering = ("pk",)
         constraints = [
             models.CheckConstraint(
-                condition=Q(value__isnull=True) | (Q(value__gte=0) & Q(value__lte=1)), name="a_risk_is_a_share"
+                condition=Q(value__isnull=True) | (Q(value__gte=0) & Q(value__lte=1)),
+                name="a_risk_is_a_share",
             ),
-            models.CheckConstraint(condition=Q(coverage__gte=0) & Q(coverage__lte=1), name="coverage_is_a_share"),
+            models.CheckConstraint(
+                condition=Q(coverage__gte=0) & Q(coverage__lte=1), name="coverage_is_a_share"
+            ),
         ]
         indexes = [
             models.Index(fields=("review_at",), condition=Q(review_at__isnull=False), name="risk_to_review"),
-            models.Index(fields=("unread_since",), condition=Q(unread_since__isnull=False), name="risk_unread"),
+            models.Index(
+                fields=("unread_since",), condition=Q(unread_since__isnull=False), name="risk_unread"
+            ),
         ]
 
 
@@ -100,7 +105,9 @@ class Label(models.Model):
     class Meta:
         ordering = ("enrolment", "as_of", "definition", "pk")
         constraints = [
-            models.UniqueConstraint(fields=("enrolment", "as_of", "definition"), name="one_label_per_date_and_definition"),
+            models.UniqueConstraint(
+                fields=("enrolment", "as_of", "definition"), name="one_label_per_date_and_definition"
+            ),
             models.CheckConstraint(
                 condition=Q(propensity__isnull=True) | (Q(propensity__gt=0) & Q(propensity__lte=1)),
                 name="a_propensity_is_a_positive_share",

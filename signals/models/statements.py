@@ -35,7 +35,9 @@ class Credential(models.Model):
         ordering = ("name", "pk")
         constraints = [
             models.CheckConstraint(
-                condition=Q(permissions__contained_by=["write", "read", "read/mine", "bulk", "backfill", "all"]),
+                condition=Q(
+                    permissions__contained_by=["write", "read", "read/mine", "bulk", "backfill", "all"]
+                ),
                 name="credential_permissions_are_known",
             )
         ]
@@ -57,7 +59,9 @@ class Statement(models.Model):
     actor = models.BinaryField(max_length=16)  # keyed hash of the actor's canonical identifier
     # Keyed 64-bit hashes of everything the standard filters by besides time: see signals/xapi/keys.py.
     search_keys = ArrayField(models.BigIntegerField())
-    digest = models.BinaryField(max_length=16)  # keyed hash of the bytes sent: the quick answer to "the same again?"
+    digest = models.BinaryField(
+        max_length=16
+    )  # keyed hash of the bytes sent: the quick answer to "the same again?"
     body = models.BinaryField()
     voids = models.UUIDField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
@@ -90,7 +94,9 @@ class Quarantined(models.Model):
     statement_id = models.UUIDField(null=True, blank=True)
     digest = models.BinaryField(max_length=16)
     body = models.BinaryField()
-    faults = EncryptedJSONField()  # [{"path": "$.verb.id", "fault": "…", "mend": "…"}]; may quote the statement
+    faults = (
+        EncryptedJSONField()
+    )  # [{"path": "$.verb.id", "fault": "…", "mend": "…"}]; may quote the statement
     reason = models.CharField(max_length=32)  # the kind of the first fault: what the list is filtered by
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     received_at = models.DateTimeField()

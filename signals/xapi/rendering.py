@@ -74,9 +74,7 @@ def _only_ids(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _agent_id(agent: dict[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {
-        name: agent[name] for name in IDENTIFIERS if name in agent
-    }
+    kept: dict[str, Any] = {name: agent[name] for name in IDENTIFIERS if name in agent}
     kind = agent.get("objectType")
     if kind is not None:
         kept = {"objectType": kind, **kept}
