@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -101,10 +102,23 @@ def waiting(*, now: datetime) -> dict[str, float | None]:
     }
 
 
+def unmigrated() -> bool:
+    """Whether the database lacks tables the code counts on."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+_known: set[str] = set()  # "migrated": once it is so, this process need not ask again
+
+
 def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        if "migrated" not in _known:
+            if unmigrated():
+                return "is empty or behind the code: run `bin/manage migrate`"
+            _known.add("migrated")
     except DatabaseError:
         with contextlib.suppress(DatabaseError):
             connection.close()

@@ -35,7 +35,6 @@ if IN_PRODUCTION:
             raise ImproperlyConfigured(f"Production does not run on the embedded services; set {name}.")
 
 INSTALLED_APPS = [
-    "config.apps.RekindleConfig",
     "coaching.apps.CoachingConfig",
     "interventions.apps.InterventionsConfig",
     "signals.apps.SignalsConfig",
@@ -50,6 +49,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_htmx",
     "template_partials",
+    "config.apps.RekindleConfig",  # last: it connects what the others have set up
 ]
 
 MIDDLEWARE = [

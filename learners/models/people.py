@@ -79,6 +79,12 @@ class User(AbstractBaseUser):
         # Django's admin log keeps this text for ever, so it must not be a name.
         return f"user {str(self.pk)[:8]}"
 
+    def get_short_name(self) -> str:
+        """What a greeting may say to the person themself: their name, or a pseudonym where none is known."""
+        return self.name or str(self)
+
+    get_full_name = get_short_name
+
     def has_role(self, role: Role) -> bool:
         return role in self.roles
 

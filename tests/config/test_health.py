@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
@@ -89,3 +90,22 @@ def test_it_says_how_long_each_stage_has_kept_its_oldest_row(
 def test_it_refuses_other_methods(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
     assert client.post("/readyz").status_code == 405
+
+
+@pytest.mark.django_db
+def test_it_says_what_to_do_with_an_empty_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.health._known", set())
+    monkeypatch.setattr("config.health.unmigrated", lambda: True)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "bin/manage migrate" in answer.json()["database"]
+
+
+@pytest.mark.django_db
+def test_it_refuses_to_tick_on_an_empty_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.management.commands.tick.unmigrated", lambda: True)
+
+    with pytest.raises(CommandError, match="bin/manage migrate"):
+        call_command("tick")

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from coaching.demo import organisation, script
 from coaching.demo.endpoint import Endpoint
 from coaching.demo.importing import send
+from coaching.demo.layer import layer
 from coaching.models import Case
 from config.stages import run_all
 from interventions.models import Decision, Delivery, ManagerAsk
@@ -39,11 +40,12 @@ class Command(BaseCommand):
         days = range(first, today + 1)
         if first == PILOT_DAY:
             # Day by day from here on; before, one long delivery.
-            total = sample.tables.count_clicks(sample.run, to_day=PILOT_DAY - 1)
+            total = sample.tables.count_clicks(sample.run, to_day=PILOT_DAY - 2)
             with tqdm(
                 total=total, desc="Sending the first three weeks", unit=" statements", disable=None
             ) as bar:
-                send(sample.tables, sample.imported, endpoint, to_day=PILOT_DAY - 1, progress=bar.update)
+                send(sample.tables, sample.imported, endpoint, to_day=PILOT_DAY - 2, progress=bar.update)
+            self._send_layer(sample, endpoint, 0, PILOT_DAY - 2)
         with tqdm(days, desc="Letting the days pass", unit=" days", disable=None) as bar:
             for day in bar:
                 self._pass(sample, endpoint, day, today, now)
@@ -60,6 +62,7 @@ class Command(BaseCommand):
     @staticmethod
     def _pass(sample: organisation.Sample, endpoint: Endpoint, day: int, today: int, now: datetime) -> None:
         """One day: what was learned the day before arrives, the stages run, people act."""
+        Command._send_layer(sample, endpoint, day - 1, day - 1)
         send(sample.tables, sample.imported, endpoint, from_day=day - 1, to_day=day - 1)
         date = sample.imported.writer.starts_on + timedelta(days=day)
         zone = ZoneInfo(settings.ORGANISATION_TIME_ZONE)
@@ -69,6 +72,11 @@ class Command(BaseCommand):
             script.play(now=morning + timedelta(hours=1, minutes=30))
             # What people approved goes out the same day.
             run_all(now=datetime.combine(date, AFTERNOON, zone).astimezone(UTC), only=("deliver", "collect"))
+
+    @staticmethod
+    def _send_layer(sample: organisation.Sample, endpoint: Endpoint, first: int, last: int) -> None:
+        people, starts_on = sample.imported.learners, sample.imported.writer.starts_on
+        endpoint.send(layer(people, starts_on=starts_on, first=first, last=last))
 
     def _say(self, sample: organisation.Sample) -> None:
         """One sign-in for each kind of user, chosen so that each has something to see."""

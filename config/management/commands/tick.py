@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from config.health import unmigrated
 from config.stages import STAGES
 
 
@@ -32,5 +33,7 @@ class Command(BaseCommand):
                     "With another time than now, real messages would go out at the wrong moment: unset EMAIL_URL, so "
                     "that deliveries go to the sandbox."
                 )
+        if unmigrated():
+            raise CommandError("The database is empty or behind the code: run `bin/manage migrate` first.")
         for stage in STAGES:
             self.stdout.write(f"{stage.name:<12}{stage.run(now=now):>8}")

@@ -1,0 +1,67 @@
+"""A thin synthetic layer over the real run, plainly labelled: onboarding, quiz items, certificates, ratings.
+
+The Open University data has none of these, and starter rules need them. They lie outside the course, so that the
+course's own figures stay those of real people. Platform: "Rekindle sample layer (made up)".
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import uuid5
+
+from coaching.demo.organisation import draw
+from coaching.demo.statements import ADL, HOME_PAGE, NAMESPACE, ROOT, account_name
+
+PLATFORM = "Rekindle sample layer (made up)"
+VERBS = {
+    "completed": f"{ADL}/verbs/completed",
+    "answered": f"{ADL}/verbs/answered",
+    "earned": "http://id.tincanapi.com/verb/earned",
+    "rated": "http://id.tincanapi.com/verb/rated",
+}
+QUIZZES = ("phishing", "lock-out", "price", "feedback", "personal-data")
+
+
+def layer(people: Iterable[int], *, starts_on: date, first: int, last: int) -> list[bytes]:
+    """The layer's statements of these days (inclusive, counted from the start), the same every time."""
+    made = []
+    for person in people:
+        onboarded = draw("onboarded", person) % 20
+        quiz = QUIZZES[draw("quiz", person) % len(QUIZZES)]
+        plan: list[tuple[int, str, str, dict[str, object]]] = [
+            (onboarded, "completed", "onboarding", {"completion": True})
+        ]
+        if draw("items", person) % 4 == 0:
+            day = 5 + draw("item day", person) % 50
+            plan += [
+                (day, "answered", f"{quiz}/item-{item}", {"success": draw("right", person, item) % 100 < 65})
+                for item in range(1, 5)
+            ]
+        if draw("certificate", person) % 6 == 0:
+            plan.append(
+                (10 + draw("earned", person) % 40, "earned", f"certificate-{quiz}", {"completion": True})
+            )
+        if draw("rating", person) % 8 == 0:
+            score = {"score": {"raw": 1 + draw("stars", person) % 5, "min": 1, "max": 5}}
+            plan.append((20 + draw("rated", person) % 35, "rated", "programme", score))
+        made += [
+            _statement(person, starts_on + timedelta(days=day), verb, what, result)
+            for day, verb, what, result in plan
+            if first <= day <= last
+        ]
+    return made
+
+
+def _statement(person: int, day: date, verb: str, what: str, result: dict[str, object]) -> bytes:
+    at = datetime.combine(day, time(9), UTC) + timedelta(seconds=draw("second", person, what) % 28_000)
+    return json.dumps(
+        {
+            "id": str(uuid5(NAMESPACE, f"layer|{day}|{person}|{verb}|{what}")),
+            "actor": {"account": {"homePage": HOME_PAGE, "name": account_name(person)}},
+            "verb": {"id": VERBS[verb]},
+            "object": {"id": f"{ROOT}/sample-layer/{what}"},
+            "result": result,
+            "context": {"platform": PLATFORM},
+            "timestamp": at.isoformat(),
+        }
+    ).encode()
