@@ -42,7 +42,7 @@ def layer(people: Iterable[int], *, starts_on: date, first: int, last: int) -> l
                 (10 + draw("earned", person) % 40, "earned", f"certificate-{quiz}", {"completion": True})
             )
         if draw("rating", person) % 8 == 0:
-            score = {"score": {"raw": 1 + draw("stars", person) % 5, "min": 1, "max": 5}}
+            score: dict[str, object] = {"score": {"raw": 1 + draw("stars", person) % 5, "min": 1, "max": 5}}
             plan.append((20 + draw("rated", person) % 35, "rated", "programme", score))
         made += [
             _statement(person, starts_on + timedelta(days=day), verb, what, result)
