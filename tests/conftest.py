@@ -35,19 +35,32 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def starter_contents(request: pytest.FixtureRequest) -> None:
+def starter_contents(request: pytest.FixtureRequest) -> Iterator[None]:
     """Puts back what migrations put there (scopes, verbs, policy, lessons): tests with real commits empty it all."""
     marker = request.node.get_closest_marker("django_db")
     if marker is None or not marker.kwargs.get("transaction"):
+        yield
         return
     request.getfixturevalue("transactional_db")
+    from django.db import connection
+
+    _fill()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE signals_event")  # unmanaged, so Django leaves its rows to the next test
+
+
+def _fill() -> None:
     from django.apps import apps
 
-    if apps.get_model("consent", "ConsentScope").objects.exists():
+    if apps.get_model("interventions", "Lesson").objects.exists():
         return
-    import_module("consent.migrations.0003_scopes").install(apps, None)
-    import_module("signals.migrations.0003_verb_synonyms").add(apps, None)
-    import_module("interventions.migrations.0003_starter").start(apps, None)
+    for migration, fill in (
+        ("consent.migrations.0003_scopes", "install"),
+        ("signals.migrations.0003_verb_synonyms", "add"),
+        ("interventions.migrations.0003_starter", "start"),
+    ):
+        getattr(import_module(migration), fill)(apps, None)
 
 
 def _refuse_beyond_loopback(address: Any) -> None:

@@ -13,13 +13,15 @@ SINCE = datetime(2000, 1, 1, tzinfo=UTC)  # before any day that a simulated cloc
 
 def start(apps: Any, schema_editor: Any) -> None:
     model = apps.get_model("interventions", "Policy")
-    model.objects.create(
+    model.objects.get_or_create(
         version=1,
-        document=dump(Document()),
-        state="live",
-        reason="The defaults Rekindle ships with",
-        created_at=SINCE,
-        live_at=SINCE,
+        defaults={
+            "document": dump(Document()),
+            "state": "live",
+            "reason": "The defaults Rekindle ships with",
+            "created_at": SINCE,
+            "live_at": SINCE,
+        },
     )
     install(
         lesson=apps.get_model("interventions", "Lesson"),

@@ -1,0 +1,151 @@
+"""Each kind of user signs in with a real browser and does their main act; the database tells whether it worked."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from coaching.models import Case, Verdict
+from consent.models import Standing
+from interventions.models import Answer, Approval, LessonVisit, ManagerAsk, Policy
+from learners.models import Role, User
+from tests.support.coaching import Circle, make_approval_case, make_ask, make_card, make_circle, make_decision
+from tests.support.learners import make_user
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+PASSWORD = "quiet-harbour-41"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
+]
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # Playwright runs a loop of its own in this thread; Django would take the test for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+        )
+        yield started
+        started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: LiveServer) -> Iterator[Visit]:
+    """Signs somebody in and shows them a page."""
+    contexts = []
+
+    def go(user: User, path: str = "/", *, script: bool = True) -> Page:
+        user.set_password(PASSWORD)
+        user.save(update_fields=["password"])
+        context = browser.new_context(java_script_enabled=script)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(f"{live_server.url}{path}")
+        page.fill("input[name=login]", user.login)
+        page.fill("input[name=password]", PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def eventually(holds: Callable[[], bool], page: Page) -> bool:
+    """Whether it comes true within ten seconds: a click only starts what the server then does."""
+    for _ in range(100):
+        if holds():
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
+def with_card() -> Circle:
+    now = timezone.now()
+    circle = make_circle()
+    make_card(make_decision(circle.enrolment, now=now), now=now)
+    return circle
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without"])
+def test_it_takes_a_learners_answer(visit: Visit, script: bool) -> None:
+    page = visit(with_card().account, script=script)
+
+    page.get_by_role("button", name="Did it").click()
+
+    assert eventually(lambda: Answer.objects.filter(kind="did_it").exists(), page)
+
+
+def test_it_lets_a_learner_finish_a_lesson_in_the_page(visit: Visit) -> None:
+    page = visit(make_circle().account, "/me/lessons/spotting-phishing/")
+
+    page.get_by_role("button", name="Start the lesson").click()
+    page.get_by_role("button", name="Check my answers").wait_for()
+    for number in range(3):
+        page.locator("main fieldset").nth(number).locator("input[type=radio]").first.check()
+    page.get_by_role("button", name="Check my answers").click()
+
+    assert eventually(lambda: LessonVisit.objects.filter(completed_at__isnull=False).exists(), page)
+
+
+def test_it_switches_a_purpose_off_at_once(visit: Visit) -> None:
+    circle = make_circle()
+    page = visit(circle.account, "/me/choices/")
+
+    page.locator("#switch-nudge").click()
+
+    off = Standing.objects.filter(subject=circle.learner.pk, scope="nudge", allowed=False)
+    assert eventually(off.exists, page)
+
+
+def test_it_takes_a_managers_word(visit: Visit) -> None:
+    circle = make_circle()
+    make_ask(circle, now=timezone.now())
+    page = visit(circle.manager)
+
+    page.get_by_role("button", name="I’ll do it").click()
+
+    assert eventually(lambda: ManagerAsk.objects.filter(state="accepted").exists(), page)
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["by button", "by key"])
+def test_it_takes_a_coachs_approval(visit: Visit, by_key: bool) -> None:
+    circle = make_circle()
+    case = make_approval_case(circle, now=timezone.now())
+    page = visit(circle.coach)
+
+    if by_key:
+        page.locator("button[value=approve]").focus()
+        page.keyboard.press("1")
+    else:
+        page.locator("button[value=approve]").click()
+
+    assert eventually(lambda: Approval.objects.filter(state="approved").exists(), page)
+    assert Verdict.objects.get(case=case).kind == "approve"
+    assert Case.objects.get(pk=case.pk).state == "closed"
+
+
+def test_it_shows_an_administrator_thresholds_by_form(visit: Visit) -> None:
+    page = visit(make_user(Role.ADMIN), "/admin/interventions/policy/")
+
+    assert Policy.objects.get().state == "live"
+    page.locator("#result_list tbody a").first.click()
+    page.wait_for_load_state("networkidle")
+
+    assert "0.45" in page.content()
