@@ -1,5 +1,6 @@
 """What we know: statements, events, features, risks and labels."""
 
+from signals.models.documents import Activity, Attachment, AttachmentUse, Document, StatementLink
 from signals.models.events import (
     AssessmentResult,
     DailyRollup,
@@ -13,9 +14,13 @@ from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, Risk
 from signals.models.statements import Credential, Quarantined, Statement
 
 __all__ = [
+    "Activity",
     "AssessmentResult",
+    "Attachment",
+    "AttachmentUse",
     "Credential",
     "DailyRollup",
+    "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
@@ -25,6 +30,7 @@ __all__ = [
     "Risk",
     "RiskChange",
     "Statement",
+    "StatementLink",
     "UnknownVerb",
     "Verb",
     "VerbSynonym",

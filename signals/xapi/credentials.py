@@ -99,7 +99,7 @@ def demand(credential: Credential, *permissions: str) -> None:
     """Raises MayNot unless the credential has one of these permissions ("all" holds reading and writing)."""
     held = set(credential.permissions)
     if "all" in held:
-        held |= {"write", "read", "read/mine"}
+        held |= {"write", "read", "read/mine", "state", "define", "profile"}
     if held.isdisjoint(permissions):
         raise MayNot(f"This credential needs the permission {' or '.join(permissions)}.")
 

@@ -5,17 +5,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.core import signing
 from django.db import connection
 
 from signals.models import Credential
 from signals.xapi import keys
-from signals.xapi.agents import check_actor
 from signals.xapi.credentials import authority
-from signals.xapi.faults import Faults
-from signals.xapi.primitives import is_iri, moment, uuid_of
+from signals.xapi.parameters import agent_of, check_known, iri_of, moment_of, uuid_in
+from signals.xapi.primitives import uuid_of
 from signals.xapi.wire import BadRequest
 
 MOST = 500
@@ -86,18 +84,14 @@ def single(parameters: Mapping[str, str]) -> tuple[UUID, bool] | None:
 
 def parse(parameters: Mapping[str, str]) -> Query:
     """The query asked for. Raises BadRequest naming the parameter that is wrong."""
-    unknown = set(parameters) - PARAMETERS
-    if unknown:
-        raise BadRequest(
-            sorted(unknown)[0], "is not a parameter", f"Use only {', '.join(sorted(PARAMETERS))}."
-        )
+    check_known(parameters, PARAMETERS)
     if "cursor" in parameters:
         return _continued(parameters["cursor"])
     all_of: list[int] = []
     any_of: list[list[int]] = []
     vouched_by: str | None = None
     if "agent" in parameters:
-        agent = _agent(parameters["agent"])
+        agent = agent_of(parameters)
         found = keys.identity(agent)
         if found is None:
             raise BadRequest("agent", "has no identifier", "Ask for an agent or an identified group.")
@@ -107,17 +101,15 @@ def parse(parameters: Mapping[str, str]) -> Query:
         else:
             all_of.append(found[1])
     if "verb" in parameters:
-        all_of.append(keys.verb_key(_iri(parameters, "verb")))
+        all_of.append(keys.verb_key(iri_of(parameters, "verb")))
     if "activity" in parameters:
-        iri = _iri(parameters, "activity")
+        iri = iri_of(parameters, "activity")
         if _switch(parameters, "related_activities"):
             any_of.append([keys.activity_key(iri), keys.related_activity_key(iri)])
         else:
             all_of.append(keys.activity_key(iri))
     if "registration" in parameters:
-        if uuid_of(parameters["registration"]) is None:
-            raise BadRequest("registration", "is not a UUID", "Send 32 hexadecimal digits as 8-4-4-4-12.")
-        all_of.append(keys.registration_key(parameters["registration"]))
+        all_of.append(keys.registration_key(str(uuid_in(parameters, "registration"))))
     # Checked even where nothing uses them.
     _switch(parameters, "related_agents")
     _switch(parameters, "related_activities")
@@ -213,19 +205,6 @@ def _continued(cursor: str) -> Query:
     return query._replace(after=(stored, last))
 
 
-def _agent(text: str) -> dict[str, Any]:
-    try:
-        agent = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BadRequest("agent", "is not JSON", "Send the agent as a JSON object.") from error
-    faults = Faults(0)
-    check_actor(agent, "agent", faults)
-    if faults.found:
-        fault = faults.found[0]
-        raise BadRequest(fault.path, fault.fault, fault.mend)
-    return agent
-
-
 def _credential_named(agent: dict[str, Any]) -> str | None:
     account = agent.get("account")
     if account is None or account["homePage"] != settings.PUBLIC_URL:
@@ -234,19 +213,9 @@ def _credential_named(agent: dict[str, Any]) -> str | None:
     return str(found) if found is not None and authority(found)["account"] == account else None
 
 
-def _iri(parameters: Mapping[str, str], name: str) -> str:
-    if not is_iri(parameters[name]):
-        raise BadRequest(name, "is not an IRI", "Send an absolute IRI with its scheme.")
-    return parameters[name]
-
-
 def _moment(parameters: Mapping[str, str], name: str) -> str | None:
-    if name not in parameters:
-        return None
-    found = moment(parameters[name])
-    if found is None:
-        raise BadRequest(name, "is not an ISO 8601 date and time", 'Write it like "2025-03-01T09:30:00Z".')
-    return found.isoformat()
+    found = moment_of(parameters, name)
+    return found.isoformat() if found is not None else None
 
 
 def _switch(parameters: Mapping[str, str], name: str) -> bool:
