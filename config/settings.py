@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "corsheaders",
     "django_htmx",
     "template_partials",
     "config.apps.RekindleConfig",  # last: it connects what the others have set up
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,9 +149,35 @@ if DELIVERY_SANDBOX:
 else:
     globals().update(env.email_url("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rekindle <no-reply@localhost>")
+# The version of xAPI an answer carries where the request names none.
+XAPI_VERSION = env.str("XAPI_VERSION", default="2.0.0")
+# Content in a browser may talk to the record store from any origin: it needs a credential, and no cookie counts there.
+CORS_URLS_REGEX = r"^/xapi/"
+CORS_ALLOWED_ORIGINS = env.list("XAPI_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
+CORS_ALLOW_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+CORS_ALLOW_HEADERS = (
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "x-experience-api-version",
+    "x-rekindle-intake",
+)
+CORS_EXPOSE_HEADERS = (
+    "etag",
+    "last-modified",
+    "retry-after",
+    "www-authenticate",
+    "x-experience-api-version",
+    "x-experience-api-consistent-through",
+)
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a batch of statements
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a batch of statements, or a file that comes with one
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True

@@ -4,7 +4,7 @@ The standard's way is all or nothing. A trusted source may instead send in bulk:
 quarantine, whole and with its reasons, and the rest is taken in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -13,12 +13,15 @@ import msgspec
 from django.db import transaction
 from django.dispatch import Signal
 
-from signals import normalize, partitions, quarantine, store, voiding
+from signals import links, normalize, partitions, quarantine, store, voiding
 from signals.models import Credential
 from signals.reading import Reading, read
-from signals.xapi import bodies
+from signals.xapi import attachments, bodies, definitions
+from signals.xapi.attachments import NO_FILES
 from signals.xapi.consistency import announced
+from signals.xapi.credentials import holds
 from signals.xapi.faults import MOST_FAULTS, Fault, StatementConflict, StatementFaults
+from signals.xapi.multipart import File
 from signals.xapi.sameness import says_the_same
 
 __all__ = ["Fault", "Ingested", "StatementConflict", "StatementFaults", "ingest", "stored"]
@@ -53,14 +56,16 @@ def ingest(
     bulk: bool = False,
     statement_id: UUID | None = None,
     major: int = 1,
+    files: Mapping[str, File] = NO_FILES,
 ) -> Ingested:
     """What became of these statements (each the bytes of one).
 
     Strict (the default): all of them, or none and StatementFaults or StatementConflict. Bulk: faulty and
-    conflicting ones are quarantined. ``statement_id`` is the id a PUT names, ``major`` the version of xAPI spoken.
+    conflicting ones are quarantined. ``statement_id`` is the id a PUT names, ``major`` the version of xAPI spoken,
+    ``files`` what came along, by SHA-2 sum.
     """
     with announced(now):
-        readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id)
+        readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id, files=files)
         readings, late_or_early = _check_clock(readings, credential, now=now, bulk=bulk)
         held += late_or_early
         partitions.ensure(
@@ -68,17 +73,22 @@ def ingest(
         )
         sealed = [bodies.seal(reading.raw, major=major) for reading in readings]
         with transaction.atomic():
-            return _take_in(readings, sealed, held, credential=credential, now=now, bulk=bulk)
+            return _take_in(readings, sealed, held, files, credential=credential, now=now, bulk=bulk)
 
 
 def _read_all(
-    items: Sequence[bytes], *, now: datetime, bulk: bool, statement_id: UUID | None
+    items: Sequence[bytes],
+    *,
+    now: datetime,
+    bulk: bool,
+    statement_id: UUID | None,
+    files: Mapping[str, File],
 ) -> tuple[list[Reading], list[_Held]]:
     readings: list[Reading] = []
     held: list[_Held] = []
     by_id: dict[UUID, Reading] = {}
     for index, raw in enumerate(items):
-        reading, faults = read(raw, index, now=now, statement_id=statement_id)
+        reading, faults = read(raw, index, now=now, statement_id=statement_id, files=files)
         if reading is None:
             held.append(_Held(raw, _id_in(raw), faults))
             continue
@@ -96,6 +106,15 @@ def _read_all(
             held.append(_Held(raw, reading.id, [fault]))
     if held and not bulk:
         raise StatementFaults([fault for item in held for fault in item.faults][:MOST_FAULTS])
+    if files and (unclaimed := attachments.unclaimed(readings, files)):
+        fault = Fault(
+            0,
+            "$.attachments",
+            f"does not name {len(unclaimed)} of the files sent, such as {min(unclaimed)}",
+            "Send only files that a statement of the request names by their SHA-2 sums.",
+            "unknown",
+        )
+        raise StatementFaults([fault])
     return readings, held
 
 
@@ -160,6 +179,7 @@ def _take_in(
     readings: list[Reading],
     sealed: list[bytes],
     held: list[_Held],
+    files: Mapping[str, File],
     *,
     credential: Credential,
     now: datetime,
@@ -182,6 +202,10 @@ def _take_in(
         raise StatementConflict([reading.id for reading in conflicting])
     ids = [reading.id for reading in readings]
     new = [key for key in ids if key not in old] if old else ids
+    if new:
+        _take_along([reading for reading in readings if reading.id not in old] if old else readings, files)
+        if holds(credential, "define"):
+            definitions.learn(readings, now=now)
     if interpreted.endings or interpreted.unknown_verbs:
         normalize.settle(interpreted, set(new), now=now)
     if targets:
@@ -203,6 +227,13 @@ def _take_in(
         ids=[key for key in ids if key not in refused] if refused else ids,
         faults=[fault for item in held for fault in item.faults][:MOST_FAULTS] if bulk else [],
     )
+
+
+def _take_along(new: Sequence[Reading], files: Mapping[str, File]) -> None:
+    """What these new statements bring besides themselves: their files, and what they say about other statements."""
+    if files:
+        attachments.keep(new, files)
+    links.connect(new)
 
 
 def _conflicts(known: Sequence[Reading]) -> list[Reading]:

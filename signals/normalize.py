@@ -15,7 +15,7 @@ from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import resolve
-from signals import partitions, store, voiding
+from signals import links, partitions, store, voiding
 from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
 from signals.xapi.keys import activity_key, activity_type_key
@@ -163,6 +163,7 @@ def settle(interpreted: Interpreted, stored: set[UUID], *, now: datetime) -> Non
 def resolve_parked(*, now: datetime, limit: int = 500) -> int:
     """How many parked statements were turned into events (or found to be of somebody who does not want that)."""
     voiding.settle_late(now=now, limit=limit)
+    links.settle_late(now=now, limit=limit)
     with transaction.atomic():
         rows = store.claim_parked(limit=limit)
         done = 0

@@ -1,6 +1,6 @@
 """A statement as it has been read: checked, and with everything the next steps ask of it worked out once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -9,8 +9,10 @@ import msgspec
 
 from consent.crypto import keyed_hash
 from signals.xapi import bodies
+from signals.xapi.attachments import NO_FILES, check_files
 from signals.xapi.faults import Fault, Faults
 from signals.xapi.keys import VOIDED, anonymous_group, identity, search_keys
+from signals.xapi.multipart import File
 from signals.xapi.primitives import moment
 from signals.xapi.statements import check_statement
 
@@ -24,11 +26,13 @@ class Reading:
         "actor",
         "derives",
         "digest",
+        "files",
         "id",
         "index",
         "occurred_at",
         "places",
         "raw",
+        "refers",
         "statement",
         "stored",
         "verb",
@@ -49,9 +53,9 @@ class Reading:
         self.verb: str = statement["verb"]["id"]
         target = statement["object"]
         kind = target.get("objectType", "Activity")
-        self.voids: UUID | None = (
-            UUID(target["id"]) if self.verb == VOIDED and kind == "StatementRef" else None
-        )
+        self.refers: UUID | None = UUID(target["id"]) if kind == "StatementRef" else None
+        self.voids: UUID | None = self.refers if self.verb == VOIDED else None
+        self.files: Sequence[str] = ()  # the SHA-2 sums of the files that came with it
         actor = statement["actor"]
         found = identity(actor)
         self.actor: bytes = found[0] if found is not None else anonymous_group(actor)
@@ -76,9 +80,17 @@ class StoredRow(NamedTuple):
 
 
 def read(
-    raw: bytes, index: int, *, now: datetime, statement_id: UUID | None = None
+    raw: bytes,
+    index: int,
+    *,
+    now: datetime,
+    statement_id: UUID | None = None,
+    files: Mapping[str, File] = NO_FILES,
 ) -> tuple[Reading | None, list[Fault]]:
-    """The statement read, or everything that is wrong with it. An id may be given by the request (PUT)."""
+    """The statement read, or everything that is wrong with it.
+
+    An id may be given by the request (PUT). ``files`` are those that came along, by their SHA-2 sums.
+    """
     faults = Faults(index)
     try:
         statement = _decode(raw)
@@ -88,6 +100,11 @@ def read(
     check_statement(statement, faults)
     if faults.found:
         return None, faults.found
+    named: Sequence[str] = ()
+    if files or b'"attachments"' in raw:
+        named = check_files(statement, files, faults)
+        if faults.found:
+            return None, faults.found
     own = statement.get("id")
     if own is not None:
         own_id = UUID(own)
@@ -99,6 +116,7 @@ def read(
     stored = now + timedelta(microseconds=index) if index else now
     reading = Reading(index, raw, statement, statement_id=statement_id or uuid4(), stored=stored)
     reading.digest = digest(raw)
+    reading.files = named
     return reading, faults.found
 
 

@@ -24,7 +24,6 @@ class Document(models.Model):
     name = EncryptedTextField()  # the stateId or profileId
     content_type = EncryptedTextField()
     content = models.BinaryField()  # encrypted
-    etag = models.CharField(max_length=40)  # SHA-1 of the content, in hexadecimal, as xAPI 1.0.3 asks
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -66,7 +65,9 @@ class AttachmentUse(models.Model):
     """Which statement a file came with. A file that no statement uses any more is removed."""
 
     attachment = models.ForeignKey(Attachment, on_delete=models.CASCADE, related_name="uses")
-    statement = models.ForeignKey("signals.Statement", on_delete=models.CASCADE, related_name="attachment_uses")
+    statement = models.ForeignKey(
+        "signals.Statement", on_delete=models.CASCADE, related_name="attachment_uses"
+    )
 
     class Meta:
         ordering = ("pk",)
@@ -81,8 +82,8 @@ class AttachmentUse(models.Model):
 class StatementLink(models.Model):
     """A statement about another one. A filter that the other one meets finds this one too (xAPI 1.0.3, 2.1.3).
 
-    ``target_keys`` are the search keys of the statement meant, and of what that one is about in turn; empty until
-    it has come.
+    ``keys`` are the search keys of this statement and of the one meant, and of what that one is about in turn; empty
+    until it has come.
     """
 
     statement = models.OneToOneField(
@@ -90,13 +91,15 @@ class StatementLink(models.Model):
     )
     target = models.UUIDField()
     stored = models.DateTimeField()
-    target_keys = ArrayField(models.BigIntegerField(), null=True)
+    keys = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         ordering = ("stored", "pk")
         indexes = [
-            GinIndex(fields=("target_keys",), name="link_by_target_key"),
-            models.Index(fields=("target",), name="link_by_target"),
+            GinIndex(fields=("keys",), name="link_by_search_key"),  # the standard's filters
+            models.Index(fields=("target",), name="link_by_target"),  # what follows from a change of keys
+            # Each batch asks whether somebody waits for one of its statements; mostly nobody does.
+            models.Index(fields=("target",), condition=Q(keys__isnull=True), name="link_waiting_for_target"),
         ]
 
     def __str__(self) -> str:

@@ -95,12 +95,17 @@ def forget() -> None:
     _remembered.clear()
 
 
-def demand(credential: Credential, *permissions: str) -> None:
-    """Raises MayNot unless the credential has one of these permissions ("all" holds reading and writing)."""
+def holds(credential: Credential, *permissions: str) -> bool:
+    """Whether the credential has one of these permissions ("all" holds all of the standard's)."""
     held = set(credential.permissions)
     if "all" in held:
         held |= {"write", "read", "read/mine", "state", "define", "profile"}
-    if held.isdisjoint(permissions):
+    return not held.isdisjoint(permissions)
+
+
+def demand(credential: Credential, *permissions: str) -> None:
+    """Raises MayNot unless the credential has one of these permissions."""
+    if not holds(credential, *permissions):
         raise MayNot(f"This credential needs the permission {' or '.join(permissions)}.")
 
 

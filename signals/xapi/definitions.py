@@ -4,7 +4,7 @@ Nearly all statements repeat what was said before, so each process remembers wha
 reach the database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,11 +25,17 @@ _encode = msgspec.json.Encoder().encode
 
 def complete(iri: str) -> dict[str, Any]:
     """The activity with all that is known of it; one nobody spoke of has only its id."""
-    row = Activity.objects.filter(key=activity_key(iri)).first()
     activity: dict[str, Any] = {"objectType": "Activity", "id": iri}
-    if row is not None:
-        activity["definition"] = row.definition
+    definition = known([iri]).get(iri)
+    if definition is not None:
+        activity["definition"] = definition
     return activity
+
+
+def known(iris: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """IRI → definition, of those activities of which something is known."""
+    names = {activity_key(iri): iri for iri in iris}
+    return {names[row.key]: row.definition for row in Activity.objects.filter(key__in=[*names])}
 
 
 def learn(readings: Sequence[Reading], *, now: datetime) -> None:
@@ -37,11 +43,14 @@ def learn(readings: Sequence[Reading], *, now: datetime) -> None:
     new: dict[int, list[dict[str, Any]]] = {}
     marks: list[int] = []
     for reading in readings:
-        for iri, definition in _definitions(reading.statement):
-            mark = hash((iri, _encode(definition)))
+        for activity in activities_in(reading.statement):
+            definition = activity.get("definition")
+            if not definition:
+                continue
+            mark = hash((activity["id"], _encode(definition)))
             if mark not in _seen:
                 marks.append(mark)
-                new.setdefault(activity_key(iri), []).append(definition)
+                new.setdefault(activity_key(activity["id"]), []).append(definition)
     if not new:
         return
     _take_up(new, now)
@@ -59,17 +68,19 @@ def _remember(marks: Sequence[int]) -> None:
     _seen.update(marks)
 
 
-def _definitions(statement: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def activities_in(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every activity a (valid) statement names, those of its sub-statement too."""
     target = statement["object"]
-    if target.get("definition") and target.get("objectType", "Activity") == "Activity":
-        yield target["id"], target["definition"]
+    kind = target.get("objectType", "Activity")
+    if kind == "Activity":
+        yield target
+    elif kind == "SubStatement":
+        yield from activities_in(target)
     context = statement.get("context")
     activities = context.get("contextActivities") if context is not None else None
     if activities is not None:
         for entry in activities.values():
-            for activity in entry if type(entry) is list else (entry,):
-                if activity.get("definition"):
-                    yield activity["id"], activity["definition"]
+            yield from entry if type(entry) is list else (entry,)
 
 
 def _take_up(new: dict[int, list[dict[str, Any]]], now: datetime) -> None:

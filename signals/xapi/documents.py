@@ -1,4 +1,4 @@
-"""Documents: what clients keep under an activity, an agent, or both (xAPI 1.0.3 Communication 2.2; IEEE 9274.1.1 4.1.6).
+"""Documents: what clients keep under an activity, an agent or both (xAPI 1.0.3 Communication 2.2; IEEE 4.1.6).
 
 Whoever overwrites a document must have seen it: entity tags say which version a client means, and a write locks the
 document's row, so of two clients with the same tag one wins and the other is told.
@@ -54,7 +54,8 @@ def read(where: Where, name: str) -> Content | None:
     row = _rows(where).filter(name_hash=_name_hash(name)).first()
     if row is None:
         return None
-    return Content(decrypt(bytes(row.content)), row.content_type, row.etag, row.updated_at)
+    body = decrypt(bytes(row.content))
+    return Content(body, row.content_type, tag_of(body), row.updated_at)
 
 
 def names(where: Where, *, since: datetime | None, any_registration: bool = False) -> list[str]:
@@ -74,21 +75,42 @@ def put(
     wanted: Preconditions,
     *,
     must_have_seen: bool,
+    must_say: bool,
     now: datetime,
 ) -> None:
-    """Keeps the document in place of what was there. ``must_have_seen``: not without naming its tag."""
+    """Keeps the document in place of what was there.
+
+    ``must_have_seen``: not over a document there is, without naming its tag. ``must_say``: not without any
+    precondition, even where there is no document.
+    """
     row = _locked(where, name)
-    if must_have_seen and row is not None and not (wanted.if_match or wanted.if_none_match):
+    says_nothing = not (wanted.if_match or wanted.if_none_match)
+    if must_say and row is None and says_nothing:
+        raise BadRequest(
+            "If-None-Match",
+            "is missing, and so is If-Match",
+            "To create a document send If-None-Match: *; to replace one, send its ETag as If-Match.",
+        )
+    if must_have_seen and row is not None and says_nothing:
         raise BadRequest(
             "If-Match",
             "is missing, and there is a document of this name",
-            "Read it first and send its ETag as If-Match; to create one only where there is none, send If-None-Match: *.",
+            "Read it and send its ETag as If-Match; to create one only where there is none: If-None-Match: *.",
             409,
         )
     _check(row, wanted)
     _check_object(body, content_type)
     if not _keep(row, where, name, body, content_type, now):
-        put(where, name, body, content_type, wanted, must_have_seen=must_have_seen, now=now)
+        put(
+            where,
+            name,
+            body,
+            content_type,
+            wanted,
+            must_have_seen=must_have_seen,
+            must_say=must_say,
+            now=now,
+        )
 
 
 @transaction.atomic
@@ -162,7 +184,10 @@ def _locked(where: Where, name: str) -> Document | None:
 
 def _check(row: Document | None, wanted: Preconditions) -> None:
     """The preconditions of RFC 9110, section 13.1."""
-    there = {row.etag, "*"} if row is not None else set()
+    if not (wanted.if_match or wanted.if_none_match):
+        return
+    # Worked out anew each time: a sum of short content, kept in clear, would tell what the content is.
+    there = {tag_of(decrypt(bytes(row.content))), "*"} if row is not None else set()
     if (wanted.if_match and not wanted.if_match & there) or (wanted.if_none_match & there):
         raise BadRequest(
             "If-Match" if wanted.if_match else "If-None-Match",
@@ -205,14 +230,14 @@ def _keep(
         return True
     new = Document(**where._asdict(), name_hash=_name_hash(name), name=name, **values)
     Document.objects.bulk_create([new], ignore_conflicts=True)
-    # With conflicts ignored no key comes back: what is there now is ours, or says the same.
-    return _rows(where).filter(name_hash=_name_hash(name), etag=new.etag).exists()
+    # With conflicts ignored no key comes back: what is there now is ours, or another client's.
+    there = _rows(where).filter(name_hash=_name_hash(name)).values_list("content", flat=True).first()
+    return there is not None and bytes(there) == bytes(new.content)
 
 
 def _values(body: bytes, content_type: str, now: datetime) -> dict[str, Any]:
     return {
         "content": encrypt(body),
         "content_type": content_type,
-        "etag": tag_of(body),
         "updated_at": now,
     }

@@ -14,14 +14,14 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?\Z", re.ASCII
 )
 _DURATION = re.compile(
-    r"P(?=[\dT])(?:(\d+(?:[.,]\d+)?)Y)?(?:(\d+(?:[.,]\d+)?)M)?(?:(\d+(?:[.,]\d+)?)W)?(?:(\d+(?:[.,]\d+)?)D)?"
+    r"P(?=[\dT])(?:(\d+(?:[.,]\d+)?)W\Z)?(?:(\d+(?:[.,]\d+)?)Y)?(?:(\d+(?:[.,]\d+)?)M)?(?:(\d+(?:[.,]\d+)?)D)?"
     r"(?:T(?=\d)(?:(\d+(?:[.,]\d+)?)H)?(?:(\d+(?:[.,]\d+)?)M)?(?:(\d+(?:[.,]\d+)?)S)?)?\Z",
     re.ASCII,
 )
 _LANGUAGE = re.compile(r"(?:[A-Za-z]{2,8}|[IiXx](?=-))(?:-[A-Za-z0-9]{1,8})*\Z")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+\s*(?:;.*)?\Z")
 _VERSION = re.compile(r"(?:1\.0(?:\.\d+)?|2\.0(?:\.\d+)?)\Z")
-_SECONDS = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
+_SECONDS = (7 * 86400, 365 * 86400, 30 * 86400, 86400, 3600, 60, 1)  # in the order of the groups of _DURATION
 
 
 @lru_cache(maxsize=65536)
@@ -94,7 +94,7 @@ def moment(value: str) -> datetime | None:
 
 @lru_cache(maxsize=8192)
 def duration_seconds(value: str) -> float | None:
-    """The seconds of an ISO 8601 duration (a year counts 365 days, a month 30), or None where it is not one."""
+    """The seconds of an ISO 8601 duration, or None where it is not one. A year is 365 days, a month 30."""
     match = _DURATION.match(value)
     if match is None:
         return None

@@ -95,7 +95,7 @@ def parse(parameters: Mapping[str, str]) -> Query:
         found = keys.identity(agent)
         if found is None:
             raise BadRequest("agent", "has no identifier", "Ask for an agent or an identified group.")
-        if _switch(parameters, "related_agents"):
+        if switch(parameters, "related_agents"):
             any_of.append([found[1], found[2]])
             vouched_by = _credential_named(agent)
         else:
@@ -104,25 +104,25 @@ def parse(parameters: Mapping[str, str]) -> Query:
         all_of.append(keys.verb_key(iri_of(parameters, "verb")))
     if "activity" in parameters:
         iri = iri_of(parameters, "activity")
-        if _switch(parameters, "related_activities"):
+        if switch(parameters, "related_activities"):
             any_of.append([keys.activity_key(iri), keys.related_activity_key(iri)])
         else:
             all_of.append(keys.activity_key(iri))
     if "registration" in parameters:
         all_of.append(keys.registration_key(str(uuid_in(parameters, "registration"))))
     # Checked even where nothing uses them.
-    _switch(parameters, "related_agents")
-    _switch(parameters, "related_activities")
+    switch(parameters, "related_agents")
+    switch(parameters, "related_activities")
     return Query(
         all_of=all_of,
         any_of=any_of,
         authority=vouched_by,
         since=_moment(parameters, "since"),
         until=_moment(parameters, "until"),
-        ascending=_switch(parameters, "ascending"),
+        ascending=switch(parameters, "ascending"),
         limit=_limit(parameters),
         format=format_of(parameters),
-        attachments=_switch(parameters, "attachments"),
+        attachments=switch(parameters, "attachments"),
         after=None,
     )
 
@@ -137,36 +137,27 @@ def format_of(parameters: Mapping[str, str]) -> str:
 
 def page(query: Query, *, mine: Credential | None) -> Page:
     """One page of statements, voided ones left out. ``mine`` shows only what that credential sent."""
-    conditions = ["voided_at IS NULL"]
-    values: list[Any] = []
-    if query.all_of:
-        conditions.append("search_keys @> %s::bigint[]")
-        values.append(query.all_of)
-    for number, group in enumerate(query.any_of):
-        if number == 0 and query.authority is not None:
-            conditions.append("(search_keys && %s::bigint[] OR credential_id = %s)")
-            values += [group, query.authority]
-        else:
-            conditions.append("search_keys && %s::bigint[]")
-            values.append(group)
-    if query.since is not None:
-        conditions.append("stored > %s::timestamptz")
-        values.append(query.since)
-    if query.until is not None:
-        conditions.append("stored <= %s::timestamptz")
-        values.append(query.until)
-    if mine is not None:
-        conditions.append("credential_id = %s")
-        values.append(mine.pk)
-    if query.after is not None:
-        conditions.append(f"(stored, id) {'>' if query.ascending else '<'} (%s::timestamptz, %s::uuid)")
-        values += query.after
-    order = "stored, id" if query.ascending else "stored DESC, id DESC"
+    filters, filter_values = _filters(query)
+    where, values = _limits(query, mine)
+    order = "{0}stored, {0}id" if query.ascending else "{0}stored DESC, {0}id DESC"
+    own = (
+        f"SELECT s.id FROM signals_statement s WHERE {where} AND {filters.format('s.search_keys')}"
+        f" ORDER BY {order.format('s.')} LIMIT %s"
+    )
+    bound = [*values, *filter_values, query.limit + 1]
+    if filter_values:
+        # A statement about another one is found by what finds that one.
+        own = (
+            f"({own}) UNION (SELECT s.id FROM signals_statementlink l JOIN signals_statement s"
+            f" ON s.id = l.statement_id WHERE {where} AND {filters.format('l.keys')}"
+            f" ORDER BY {order.format('s.')} LIMIT %s)"
+        )
+        bound *= 2
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, stored, body, credential_id, voided_at IS NOT NULL FROM signals_statement"
-            f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT %s",
-            [*values, query.limit + 1],
+            f"WITH hit AS ({own}) SELECT id, stored, body, credential_id, voided_at IS NOT NULL"
+            f" FROM hit JOIN signals_statement USING (id) ORDER BY {order.format('')} LIMIT %s",
+            [*bound, query.limit + 1],
         )
         rows = [Found(*row) for row in cursor.fetchall()]
     if len(rows) <= query.limit:
@@ -174,6 +165,42 @@ def page(query: Query, *, mine: Credential | None) -> Page:
     rows = rows[: query.limit]
     last = (rows[-1].stored.isoformat(), str(rows[-1].id))
     return Page(rows, _cursor(query._replace(after=last)))
+
+
+def _filters(query: Query) -> tuple[str, list[Any]]:
+    """The conditions on search keys, whose column is still to be named, and their values."""
+    conditions = ["true"]
+    values: list[Any] = []
+    if query.all_of:
+        conditions.append("{0} @> %s::bigint[]")
+        values.append(query.all_of)
+    for number, group in enumerate(query.any_of):
+        if number == 0 and query.authority is not None:
+            conditions.append("({0} && %s::bigint[] OR s.credential_id = %s)")
+            values += [group, query.authority]
+        else:
+            conditions.append("{0} && %s::bigint[]")
+            values.append(group)
+    return " AND ".join(conditions), values
+
+
+def _limits(query: Query, mine: Credential | None) -> tuple[str, list[Any]]:
+    """The conditions on time, sequence and sender, and their values."""
+    conditions = ["s.voided_at IS NULL"]
+    values: list[Any] = []
+    if query.since is not None:
+        conditions.append("s.stored > %s::timestamptz")
+        values.append(query.since)
+    if query.until is not None:
+        conditions.append("s.stored <= %s::timestamptz")
+        values.append(query.until)
+    if mine is not None:
+        conditions.append("s.credential_id = %s")
+        values.append(mine.pk)
+    if query.after is not None:
+        conditions.append(f"(s.stored, s.id) {'>' if query.ascending else '<'} (%s::timestamptz, %s::uuid)")
+        values += query.after
+    return " AND ".join(conditions), values
 
 
 def one(statement_id: UUID, *, voided: bool, mine: Credential | None) -> Found | None:
@@ -218,7 +245,8 @@ def _moment(parameters: Mapping[str, str], name: str) -> str | None:
     return found.isoformat() if found is not None else None
 
 
-def _switch(parameters: Mapping[str, str], name: str) -> bool:
+def switch(parameters: Mapping[str, str], name: str) -> bool:
+    """Whether the parameter says true."""
     value = parameters.get(name, "false").lower()
     if value not in ("true", "false"):
         raise BadRequest(name, "is neither true nor false", "Send true or false.")

@@ -1,11 +1,11 @@
 """Stored statements as the standard's answers: exactly as sent, only their ids, or in one language."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from signals.xapi import bodies
+from signals.xapi import bodies, definitions
 from signals.xapi.agents import IDENTIFIERS
 from signals.xapi.credentials import authority
 from signals.xapi.query import Found
@@ -14,14 +14,21 @@ from signals.xapi.wire import stamp
 _decode = msgspec.json.Decoder().decode
 
 
-def render(found: Found, form: str, languages: Sequence[str] = ()) -> dict[str, Any]:
-    """The statement in the form asked for."""
-    body = bodies.unseal(found.body)
-    statement = _decode(body.raw)
+def render(found: Iterable[Found], form: str, languages: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The statements in the form asked for."""
+    read = [(item, bodies.unseal(item.body)) for item in found]
+    statements = [_with_arrays(_decode(body.raw)) for _, body in read]
     if form == "ids":
-        statement = _only_ids(statement)
+        statements = [_only_ids(statement) for statement in statements]
     elif form == "canonical":
-        statement = _in_one_language(statement, languages)
+        statements = _canonical(statements, languages)
+    return [
+        _complete(item, body, statement) for (item, body), statement in zip(read, statements, strict=True)
+    ]
+
+
+def _complete(found: Found, body: bodies.Body, statement: dict[str, Any]) -> dict[str, Any]:
+    """With what the record store itself says about a statement."""
     return {
         **statement,
         "id": str(found.id),
@@ -30,6 +37,18 @@ def render(found: Found, form: str, languages: Sequence[str] = ()) -> dict[str, 
         "authority": authority(found.credential_id),
         "version": statement.get("version") or ("2.0.0" if body.major == 2 else "1.0.0"),
     }
+
+
+def _with_arrays(statement: dict[str, Any]) -> dict[str, Any]:
+    """The same with every kind of context activity as an array, as the standard wants them back (Data 2.4.6.2)."""
+    for part in (statement, statement["object"]):
+        context = part.get("context")
+        activities = context.get("contextActivities") if context is not None else None
+        if activities is not None:
+            for name, entry in activities.items():
+                if type(entry) is not list:
+                    activities[name] = [entry]
+    return statement
 
 
 def languages_of(header: str) -> list[str]:
@@ -66,7 +85,7 @@ def _only_ids(value: dict[str, Any]) -> dict[str, Any]:
                 context[name] = _agent_id(context[name])
         if "contextActivities" in context:
             context["contextActivities"] = {
-                name: [_activity_id(activity) for activity in (entry if isinstance(entry, list) else [entry])]
+                name: [_activity_id(activity) for activity in entry]
                 for name, entry in context["contextActivities"].items()
             }
         out["context"] = context
@@ -84,7 +103,17 @@ def _agent_id(agent: dict[str, Any]) -> dict[str, Any]:
 
 
 def _activity_id(activity: dict[str, Any]) -> dict[str, Any]:
-    return {name: activity[name] for name in ("objectType", "id") if name in activity}
+    return {"id": activity["id"]}
+
+
+def _canonical(statements: Sequence[dict[str, Any]], languages: Sequence[str]) -> list[dict[str, Any]]:
+    """With each activity as all statements together define it, in one language; agents stay as they came."""
+    named = [activity for statement in statements for activity in definitions.activities_in(statement)]
+    known = definitions.known({activity["id"] for activity in named})
+    for activity in named:
+        if activity["id"] in known:
+            activity["definition"] = known[activity["id"]]
+    return [_in_one_language(statement, languages) for statement in statements]
 
 
 LANGUAGE_MAPS = frozenset({"display", "name", "description"})
@@ -110,12 +139,18 @@ def _best(texts: dict[str, str], languages: Sequence[str]) -> dict[str, str]:
     if len(texts) <= 1:
         return texts
     for wanted in languages:
-        for tag, text in texts.items():
-            if (
-                wanted == "*"
-                or tag.lower() == wanted
-                or tag.lower().partition("-")[0] == wanted.partition("-")[0]
-            ):
-                return {tag: text}
+        # The language itself first, then one of the same family.
+        for matches in (_is_same, _is_related):
+            for tag, text in texts.items():
+                if matches(tag.lower(), wanted):
+                    return {tag: text}
     tag, text = next(iter(texts.items()))
     return {tag: text}
+
+
+def _is_same(tag: str, wanted: str) -> bool:
+    return wanted in ("*", tag)
+
+
+def _is_related(tag: str, wanted: str) -> bool:
+    return tag.partition("-")[0] == wanted.partition("-")[0]

@@ -303,12 +303,7 @@ def _check_attachments(value: Any, path: str, faults: Faults) -> None:
         if not entry.keys() <= ATTACHMENT:
             faults.unknown(where, set(entry) - ATTACHMENT, ATTACHMENT)
         check_iri(entry, "usageType", where, faults, required=True)
-        if "fileUrl" in entry:
-            check_iri(entry, "fileUrl", where, faults)
-        else:
-            faults.missing(
-                where, "fileUrl", "Send statements with files elsewhere: give the file's address as fileUrl."
-            )
+        check_iri(entry, "fileUrl", where, faults)
         if "display" in entry:
             check_language_map(entry["display"], f"{where}.display", faults)
         else:

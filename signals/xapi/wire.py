@@ -28,8 +28,9 @@ class BadRequest(Exception):
 
 
 def version_of(request: HttpRequest) -> str:
-    """The version we answer in: the newest of the major version asked for."""
-    return NEWEST_2 if request.headers.get(VERSION_HEADER, "").startswith("2.") else NEWEST_1
+    """The version we answer in: the newest of the major version asked for, else that of the settings."""
+    asked = request.headers.get(VERSION_HEADER) or settings.XAPI_VERSION
+    return NEWEST_2 if asked.startswith("2.") else NEWEST_1
 
 
 def major_of(request: HttpRequest) -> int:

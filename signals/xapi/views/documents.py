@@ -41,7 +41,8 @@ def state(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
     )
     asked = _Asked(where, _name(request, given, "stateId"), moment_of(given, "since"), where[3] is None)
     # Only xAPI 2.0 protects a learner's state against being overwritten unseen.
-    return _answer(request, asked, now, must_have_seen=major_of(request) == 2)
+    strict = major_of(request) == 2
+    return _answer(request, asked, now, must_have_seen=strict, must_say=False)
 
 
 @resource(METHODS)
@@ -51,7 +52,7 @@ def activity_profile(request: HttpRequest, credential: Credential, now: datetime
     given = _parameters(request, frozenset({"activityId", "profileId"}))
     where = Where(Document.Kind.ACTIVITY_PROFILE, activity=activity_key(iri_of(given, "activityId")))
     asked = _Asked(where, _name(request, given, "profileId"), moment_of(given, "since"), False)
-    return _answer(request, asked, now, must_have_seen=True)
+    return _answer(request, asked, now, must_have_seen=True, must_say=major_of(request) == 1)
 
 
 @resource(METHODS)
@@ -61,7 +62,7 @@ def agent_profile(request: HttpRequest, credential: Credential, now: datetime) -
     given = _parameters(request, frozenset({"agent", "profileId"}))
     where = Where(Document.Kind.AGENT_PROFILE, agent=_agent(given))
     asked = _Asked(where, _name(request, given, "profileId"), moment_of(given, "since"), False)
-    return _answer(request, asked, now, must_have_seen=True)
+    return _answer(request, asked, now, must_have_seen=True, must_say=major_of(request) == 1)
 
 
 def _demand(request: HttpRequest, credential: Credential, permission: str) -> None:
@@ -91,7 +92,9 @@ def _name(request: HttpRequest, given: Mapping[str, str], parameter: str) -> str
     return needed(given, parameter)
 
 
-def _answer(request: HttpRequest, asked: _Asked, now: datetime, *, must_have_seen: bool) -> HttpResponse:
+def _answer(
+    request: HttpRequest, asked: _Asked, now: datetime, *, must_have_seen: bool, must_say: bool
+) -> HttpResponse:
     if request.method in ("GET", "HEAD"):
         return _get(request, asked)
     wanted = documents.preconditions(
@@ -107,7 +110,14 @@ def _answer(request: HttpRequest, asked: _Asked, now: datetime, *, must_have_see
         body = body_of(request)
         if request.method == "PUT":
             documents.put(
-                asked.where, asked.name, body, kind, wanted, must_have_seen=must_have_seen, now=now
+                asked.where,
+                asked.name,
+                body,
+                kind,
+                wanted,
+                must_have_seen=must_have_seen,
+                must_say=must_say,
+                now=now,
             )
         else:
             documents.merge(asked.where, asked.name, body, kind, wanted, now=now)

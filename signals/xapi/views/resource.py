@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from signals.models import Credential
+from signals.xapi import alternate
 from signals.xapi.consistency import consistent_through
 from signals.xapi.credentials import MayNot, NotRecognised, recognise
 from signals.xapi.faults import StatementConflict, StatementFaults
@@ -39,8 +42,8 @@ def resource(methods: Iterable[str]) -> Callable[[View], Callable[[HttpRequest],
         @wraps(view)
         def answer(request: HttpRequest) -> HttpResponse:
             now = timezone.now()
-            response = _guarded(view, request, now, allowed)
-            response[VERSION_HEADER] = version_of(request)
+            response, meant = _guarded(view, request, now, allowed)
+            response[VERSION_HEADER] = version_of(meant)
             if THROUGH_HEADER not in response:
                 response[THROUGH_HEADER] = stamp(consistent_through(now=now))
             return response
@@ -50,7 +53,21 @@ def resource(methods: Iterable[str]) -> Callable[[View], Callable[[HttpRequest],
     return make
 
 
-def _guarded(view: View, request: HttpRequest, now: datetime, allowed: list[str]) -> HttpResponse:
+def _guarded(
+    view: View, request: HttpRequest, now: datetime, allowed: list[str]
+) -> tuple[HttpResponse, HttpRequest]:
+    """(the answer, the request that was meant: another one where it came folded into a form)."""
+    try:
+        if alternate.is_folded(request):
+            request = alternate.unfold(request)
+    except BadRequest as error:
+        return refusal(error.status, [(error.where, error.fault, error.mend)]), request
+    except RequestDataTooBig:
+        return _too_big(), request
+    return _answered(view, request, now, allowed), request
+
+
+def _answered(view: View, request: HttpRequest, now: datetime, allowed: list[str]) -> HttpResponse:
     try:
         if request.method not in allowed:
             response = refusal(405, [("method", "is not served here", f"Use one of {', '.join(allowed)}.")])
@@ -76,6 +93,8 @@ def _guarded(view: View, request: HttpRequest, now: datetime, allowed: list[str]
         return refusal(403, [("Authorization", "lacks a permission", str(error))])
     except BadRequest as error:
         return refusal(error.status, [(error.where, error.fault, error.mend)])
+    except RequestDataTooBig:
+        return _too_big()
     except StatementFaults as error:
         return faulty(error.faults)
     except StatementConflict as error:
@@ -86,6 +105,11 @@ def _guarded(view: View, request: HttpRequest, now: datetime, allowed: list[str]
                 for key in error.ids
             ],
         )
+
+
+def _too_big() -> HttpResponse:
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return refusal(413, [("body", f"is more than {most} bytes", "Send fewer statements, or smaller files.")])
 
 
 def _check_version(request: HttpRequest) -> None:

@@ -1,6 +1,6 @@
 """/xapi/statements: stored by POST and PUT, read back by GET."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -14,9 +14,10 @@ from django.utils.http import http_date
 
 from signals.ingest import ingest
 from signals.models import Credential
-from signals.xapi import query
+from signals.xapi import attachments, bodies, query
 from signals.xapi.credentials import demand
 from signals.xapi.faults import Fault, StatementFaults
+from signals.xapi.multipart import File, join
 from signals.xapi.primitives import uuid_of
 from signals.xapi.rendering import languages_of, render
 from signals.xapi.views.resource import resource
@@ -48,7 +49,6 @@ def statements(request: HttpRequest, credential: Credential, now: datetime) -> H
 
 def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpResponse:
     demand(credential, "write")
-    _check_json(request)
     if request.GET:
         raise BadRequest(
             sorted(request.GET)[0], "is not a parameter of POST", "Send statements in the body alone."
@@ -56,8 +56,13 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
     bulk = request.headers.get(INTAKE_HEADER, "").lower() == "bulk"
     if bulk:
         demand(credential, "bulk")
-    items = _statements_in(body_of(request))
-    taken = ingest(items, credential=credential, now=now, bulk=bulk, major=major_of(request))
+    body, files = _unpacked(request)
+    if bulk and files:
+        raise BadRequest(
+            INTAKE_HEADER, "does not go with files", "Send statements with files the strict way."
+        )
+    items = _statements_in(body)
+    taken = ingest(items, credential=credential, now=now, bulk=bulk, major=major_of(request), files=files)
     ids = [str(key) for key in taken.ids]
     if not bulk:
         return json_response(ids)
@@ -73,26 +78,33 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
 
 def _put(request: HttpRequest, credential: Credential, now: datetime) -> HttpResponse:
     demand(credential, "write")
-    _check_json(request)
     statement_id = uuid_of(request.GET.get("statementId", ""))
     if statement_id is None:
         raise BadRequest("statementId", "is missing or not a UUID", "Name the statement's id in the address.")
     if set(request.GET) != {"statementId"}:
         raise BadRequest("statementId", "is not the only parameter", "PUT takes nothing else in its address.")
+    body, files = _unpacked(request)
     ingest(
-        [body_of(request)], credential=credential, now=now, statement_id=statement_id, major=major_of(request)
+        [body],
+        credential=credential,
+        now=now,
+        statement_id=statement_id,
+        major=major_of(request),
+        files=files,
     )
     return HttpResponse(status=204)
 
 
-def _check_json(request: HttpRequest) -> None:
+def _unpacked(request: HttpRequest) -> tuple[bytes, Mapping[str, File]]:
+    """(the statements' JSON, the files that came with it)."""
     kind = (request.content_type or "").lower()
     if kind == "multipart/mixed":
-        raise BadRequest(
-            "Content-Type", "carries attachments", "Give the files' addresses as fileUrl instead.", 415
-        )
+        return attachments.unpack(body_of(request), request.headers.get("Content-Type", ""))
     if kind != "application/json":
-        raise BadRequest("Content-Type", "is not JSON", "Send application/json.")
+        raise BadRequest(
+            "Content-Type", "is not JSON", "Send application/json, or multipart/mixed where files come along."
+        )
+    return body_of(request), attachments.NO_FILES
 
 
 def _statements_in(body: bytes) -> list[bytes]:
@@ -122,10 +134,8 @@ def _get(request: HttpRequest, credential: Credential) -> HttpResponse:
     wanted = query.parse(parameters)
     found = query.page(wanted, mine=mine)
     more = f"{reverse('xapi_statements')}?{urlencode({'cursor': found.more})}" if found.more else ""
-    content = encode(
-        {"statements": [render(item, wanted.format, languages) for item in found.found], "more": more}
-    )
-    response = _tagged(request, content)
+    content = encode({"statements": render(found.found, wanted.format, languages), "more": more})
+    response = _with_files(content, found.found) if wanted.attachments else _tagged(request, content)
     if found.found:
         response["Last-Modified"] = http_date(max(item.stored for item in found.found).timestamp())
     return response
@@ -145,9 +155,32 @@ def _one(
         raise BadRequest(
             "statementId", "is not the id of such a statement", "Check the id; it may be voided.", 404
         )
-    response = _tagged(request, encode(render(found, form, languages)))
+    content = encode(render([found], form, languages)[0])
+    response = (
+        _with_files(content, [found])
+        if query.switch(parameters, "attachments")
+        else _tagged(request, content)
+    )
     response["Last-Modified"] = http_date(found.stored.timestamp())
     return response
+
+
+def _with_files(content: bytes, found: Sequence[query.Found]) -> HttpResponse:
+    """The answer and the files of these statements, as multipart/mixed."""
+    files = attachments.files_of({item.id: bodies.decode(item.body) for item in found})
+    boundary = _boundary(content, *(file.content for file in files))
+    return HttpResponse(join(content, files, boundary), content_type=f"multipart/mixed; boundary={boundary}")
+
+
+def _boundary(*contents: bytes) -> str:
+    """A text that occurs in none of these. The same contents give the same."""
+    sum_of_all = blake2b(digest_size=16)
+    for content in contents:
+        sum_of_all.update(content)
+    boundary = f"rekindle-{sum_of_all.hexdigest()}"
+    while any(boundary.encode() in content for content in contents):
+        boundary = f"rekindle-{blake2b(boundary.encode(), digest_size=16).hexdigest()}"
+    return boundary
 
 
 def _tagged(request: HttpRequest, content: bytes) -> HttpResponse:
