@@ -1,6 +1,7 @@
 """What signals holds about a person: handed out, erased, or no longer used."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from consent.crypto import decrypt, encrypt, ring
 from consent.registry import Fields
@@ -16,7 +17,9 @@ from consent.scopes import Scope
 from learners.models import Enrolment, Identifier
 from signals.models import (
     AssessmentResult,
+    Attachment,
     DailyRollup,
+    Document,
     EnrolmentMark,
     Event,
     FeatureRow,
@@ -27,7 +30,7 @@ from signals.models import (
     Statement,
     Verb,
 )
-from signals.xapi import bodies
+from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
 FIELDS: dict[str, Fields] = {
@@ -42,6 +45,14 @@ FIELDS: dict[str, Fields] = {
         ("statement_id", "digest", "body", "faults"),
         ("id", "credential", "reason", "state", "received_at", "settled_at"),
     ),
+    "Document": Fields(
+        ("agent", "name_hash", "name", "content"),
+        ("id", "kind", "activity", "registration", "content_type", "updated_at"),
+    ),
+    "Attachment": Fields(("key", "content"), ("content_type", "length")),
+    "AttachmentUse": Fields(("statement",), ("id", "attachment")),
+    "StatementLink": Fields(("statement", "target", "keys"), ("stored",)),
+    "Activity": Fields((), ("key", "definition", "updated_at")),
     "VerbSynonym": Fields((), ("id", "iri", "verb")),
     "UnknownVerb": Fields((), ("id", "iri", "seen", "first_seen_at", "last_seen_at")),
     "Event": Fields(
@@ -107,6 +118,25 @@ def export(subject: UUID) -> dict[str, Any]:
     own = Enrolment.objects.filter(learner_id=subject).values("pk")
     return {
         "statements": [_told(row) for row in _statements_of(subject).order_by("stored", "pk").iterator()],
+        "files": [
+            {"content_type": file.content_type, "sha2": file.sha2, "base64": b64encode(file.content).decode()}
+            for file in attachments.files_of(
+                {
+                    row.pk: bodies.decode(bytes(row.body))
+                    for row in _statements_of(subject).filter(attachment_uses__isnull=False).distinct()
+                }
+            )
+        ],
+        "documents": [
+            {
+                "kind": Document.Kind(row.kind).label,
+                "name": row.name,
+                "content_type": row.content_type,
+                "updated": row.updated_at.isoformat(),
+                "base64": b64encode(decrypt(bytes(row.content))).decode(),
+            }
+            for row in _documents_of(subject).order_by("updated_at", "pk").iterator()
+        ],
         "events": [
             {
                 "at": event.occurred_at.isoformat(),
@@ -188,7 +218,9 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
         counts = {
-            "statements": _statements_of(subject).delete()[0],
+            "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
+            "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
+            "documents": _documents_of(subject).delete()[0],
             "quarantined": _erase_quarantined(subject),
             "events": Event.objects.filter(learner_id=subject).delete()[0],
             "results": AssessmentResult.objects.filter(learner_id=subject).delete()[0],
@@ -214,6 +246,11 @@ def _statements_of(subject: UUID) -> Any:
     if keys:
         found |= Q(search_keys__overlap=keys)
     return Statement.objects.filter(found)
+
+
+def _documents_of(subject: UUID) -> Any:
+    """What activities keep about this person: state and agent profile documents."""
+    return Document.objects.filter(agent__in=_hashes_of(subject))
 
 
 def _hashes_of(subject: UUID) -> set[bytes]:
@@ -310,20 +347,31 @@ def _lock_marks(subject: UUID) -> list[int]:
 def rotate(batch_size: int) -> int:
     """How many raw bodies were encrypted again under the newest key. Can be stopped and resumed."""
     return sum(
-        _rotate_batch(model, keys) for model in (Statement, Quarantined) for keys in _old(model, batch_size)
+        _rotate_batch(model, column, keys)
+        for model, column in _ENCRYPTED
+        for keys in _old(model, column, batch_size)
     )
 
 
-def _old(model: type[Statement] | type[Quarantined], size: int) -> Iterator[list[Any]]:
+# What is encrypted as bytes, outside of the fields that know it of themselves.
+_ENCRYPTED: tuple[tuple[type[Model], str], ...] = (
+    (Statement, "body"),
+    (Quarantined, "body"),
+    (Document, "content"),
+    (Attachment, "content"),
+)
+
+
+def _old(model: type[Model], column: str, size: int) -> Iterator[list[Any]]:
     """Batches of rows whose token does not begin with the newest key's fingerprint."""
-    table = model._meta.db_table
+    table, key = model._meta.db_table, model._meta.pk.column
     last = None
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id FROM {table} WHERE substr(body, 2, 4) <> %s"
-                + (" AND id > %s" if last is not None else "")
-                + " ORDER BY id LIMIT %s",
+                f"SELECT {key} FROM {table} WHERE substr({column}, 2, 4) <> %s"
+                + (f" AND {key} > %s" if last is not None else "")
+                + f" ORDER BY {key} LIMIT %s",
                 [ring().primary, *([last] if last is not None else []), size],
             )
             keys = [row[0] for row in cursor.fetchall()]
@@ -333,16 +381,16 @@ def _old(model: type[Statement] | type[Quarantined], size: int) -> Iterator[list
         last = keys[-1]
 
 
-def _rotate_batch(model: type[Statement] | type[Quarantined], keys: list[Any]) -> int:
+def _rotate_batch(model: type[Model], column: str, keys: list[Any]) -> int:
     with transaction.atomic():
         rows: list[Any] = list(
-            model._base_manager.select_for_update(of=("self",)).filter(pk__in=keys).only("body")
+            model._base_manager.select_for_update(of=("self",)).filter(pk__in=keys).only(column)
         )
         for row in rows:
-            row.body = encrypt(decrypt(bytes(row.body)))
+            setattr(row, column, encrypt(decrypt(bytes(getattr(row, column)))))
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL rekindle.rotating = 'on'")
-        model._base_manager.bulk_update(rows, ["body"])
+        model._base_manager.bulk_update(rows, [column])
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL rekindle.rotating = 'off'")
     return len(rows)

@@ -24,6 +24,11 @@ OPEN: dict[str, Open] = {
     "sign-in/": Open("where a stranger signs in"),
     "admin/login/": Open("the admin's own way to the sign-in form", (200, 302)),
     "xapi/statements": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/activities": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/activities/state": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/activities/profile": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/agents/profile": Open("asks for the standard's version, then a credential", (400, 401)),
+    "xapi/agents": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/about": Open("the standard: a client asks for the versions before it signs in"),
 }
 

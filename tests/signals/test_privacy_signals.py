@@ -60,6 +60,8 @@ def test_it_erases_one_person_and_nobody_else(two: tuple[Enrolment, Enrolment]) 
 
     assert counts == {
         "statements": 2,
+        "files": 0,
+        "documents": 0,
         "quarantined": 0,
         "events": 2,
         "results": 1,
