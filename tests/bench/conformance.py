@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,32 +44,19 @@ def prepare() -> tuple[str, str]:
 
 def run(suite: Path, version: str, key: str, secret: str) -> dict[str, Any]:
     """The suite's own log of one version."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-         "--workers", "2", "--threads", "4", "--log-level", "error"],
-        env=os.environ | {"XAPI_VERSION": version},
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    port = free_port()
     logs = suite / "logs"
     before = set(logs.glob("*.log")) if logs.is_dir() else set()
-    try:
-        _await(port)
-        with tempfile.TemporaryFile() as said:
-            subprocess.run(
-                ["node", "bin/console_runner.js", "-e", f"http://127.0.0.1:{port}/xapi", "-a", "-u", key, "-p", secret,
-                 "-x", version, "-z"],
-                cwd=suite,
-                stdout=said,
-                stderr=said,
-                timeout=LONGEST_S,
-                check=False,
-            )  # fmt: skip
-    finally:
-        server.terminate()
-        server.wait(10)
+    with serve(port, os.environ | {"XAPI_VERSION": version}), tempfile.TemporaryFile() as said:
+        subprocess.run(
+            ["node", "bin/console_runner.js", "-e", f"http://127.0.0.1:{port}/xapi", "-a", "-u", key, "-p", secret,
+             "-x", version, "-z"],
+            cwd=suite,
+            stdout=said,
+            stderr=said,
+            timeout=LONGEST_S,
+            check=False,
+        )  # fmt: skip
     (log,) = set(logs.glob("*.log")) - before
     found: dict[str, Any] = json.loads(log.read_text())
     return found
@@ -80,6 +69,31 @@ def failures(part: dict[str, Any], path: tuple[str, ...] = ()) -> list[str]:
     if not inner:
         return [f"{' > '.join(path[-2:])}: {part.get('error')}"] if part.get("status") == "failed" else []
     return [failure for one in inner for failure in failures(one, path)]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serve(port: int, environment: Mapping[str, str]) -> Iterator[None]:
+    """gunicorn on that port while the block runs."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
+         "--workers", "2", "--threads", "4", "--log-level", "error"],
+        env=dict(environment),
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _await(port)
+        yield
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def _await(port: int) -> None:

@@ -14,7 +14,7 @@ from signals.xapi.documents import Where
 from signals.xapi.keys import activity_key, identity
 from signals.xapi.parameters import agent_of, check_known, iri_of, moment_of, needed, uuid_in
 from signals.xapi.views.resource import resource
-from signals.xapi.wire import BadRequest, body_of, json_response, major_of
+from signals.xapi.wire import NEWEST_1, VERSION_HEADER, BadRequest, body_of, json_response, major_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
@@ -52,7 +52,7 @@ def activity_profile(request: HttpRequest, credential: Credential, now: datetime
     given = _parameters(request, frozenset({"activityId", "profileId"}))
     where = Where(Document.Kind.ACTIVITY_PROFILE, activity=activity_key(iri_of(given, "activityId")))
     asked = _Asked(where, _name(request, given, "profileId"), moment_of(given, "since"), False)
-    return _answer(request, asked, now, must_have_seen=True, must_say=major_of(request) == 1)
+    return _answer(request, asked, now, must_have_seen=True, must_say=_must_say(request))
 
 
 @resource(METHODS)
@@ -62,7 +62,16 @@ def agent_profile(request: HttpRequest, credential: Credential, now: datetime) -
     given = _parameters(request, frozenset({"agent", "profileId"}))
     where = Where(Document.Kind.AGENT_PROFILE, agent=_agent(given))
     asked = _Asked(where, _name(request, given, "profileId"), moment_of(given, "since"), False)
-    return _answer(request, asked, now, must_have_seen=True, must_say=major_of(request) == 1)
+    return _answer(request, asked, now, must_have_seen=True, must_say=_must_say(request))
+
+
+def _must_say(request: HttpRequest) -> bool:
+    """Whether a profile may not be created without a precondition.
+
+    The conformance suite of 1.0.3 wants that refused (XAPI-00273). Clients of earlier versions, such as tincan for
+    Python, send none when they create one, and xAPI 2.0 allows it again.
+    """
+    return request.headers.get(VERSION_HEADER, "") == NEWEST_1
 
 
 def _demand(request: HttpRequest, credential: Credential, permission: str) -> None:
