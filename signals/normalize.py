@@ -16,6 +16,7 @@ from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import resolve
 from signals import links, partitions, store, voiding
+from signals.endings import ENDS, Ending, end, state_after
 from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
 from signals.xapi.keys import activity_key, activity_type_key
@@ -39,12 +40,6 @@ ITEM_TYPES = frozenset(
         "http://adlnet.gov/expapi/activities/interaction",
     }
 )
-ENDS: dict[int, str] = {
-    Verb.COMPLETED: "completed",
-    Verb.PASSED: "completed",
-    Verb.FAILED: "failed",
-    Verb.UNREGISTERED: "withdrawn",
-}
 
 
 class Course(NamedTuple):
@@ -60,15 +55,6 @@ class Enrolment(NamedTuple):
     starts_on: date
     active: bool
     ended_at: datetime | None
-
-
-class Ending(NamedTuple):
-    """A statement about a whole course that ends the enrolment in it."""
-
-    statement_id: UUID
-    enrolment_id: int
-    state: str
-    at: datetime
 
 
 class Interpreted(NamedTuple):
@@ -130,27 +116,16 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
         )
         events.append(event)
         if ends and enrolment is not None and state is not None:
-            state = "failed" if verb == Verb.COMPLETED and event.success is False else state
+            state = state_after(verb, event.success)
             endings.append(Ending(reading.id, enrolment.id, state, reading.occurred_at))
     return Interpreted(events, parked, endings, unknown)
 
 
 def settle(interpreted: Interpreted, stored: set[UUID], *, now: datetime) -> None:
     """Ends the enrolments that newly stored statements end, and counts the verbs nobody has mapped yet."""
-    ending = {item.enrolment_id: item for item in interpreted.endings if item.statement_id in stored}
+    ending = [item for item in interpreted.endings if item.statement_id in stored]
     if ending:
-        items = [ending[key] for key in sorted(ending)]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE learners_enrolment e SET state = n.state, ended_at = n.at"
-                " FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) n(id, state, at)"
-                " WHERE e.id = n.id AND e.state = 'active'",
-                [
-                    [item.enrolment_id for item in items],
-                    [item.state for item in items],
-                    [item.at for item in items],
-                ],
-            )
+        end(ending)
     seen = {
         iri: count
         for iri, ids in interpreted.unknown_verbs.items()

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from signals import store
+from signals.endings import take_back
 from signals.reading import StoredRow, read_stored
 
 
@@ -55,6 +56,13 @@ def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
         )
         voided = {row[0] for row in cursor.fetchall()}
         _mark_events(cursor, [event for event in voidable if event.statement_id in voided], known, now)
+    take_back(
+        {
+            event.enrolment_id
+            for event in voidable
+            if event.enrolment_id is not None and event.statement_id in voided
+        }
+    )
     return len(voided)
 
 
