@@ -108,6 +108,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
+# How often one credential of the record store may ask in a minute, unless its own row says otherwise (0: no limit),
+# and how often one address or key may be wrong.
+LRS_REQUESTS_PER_MINUTE = env.int("LRS_REQUESTS_PER_MINUTE", default=60_000)
+LRS_FAILED_SIGN_INS_PER_MINUTE = env.int("LRS_FAILED_SIGN_INS_PER_MINUTE", default=30)
+# How many faulty statements of one source wait in quarantine before more are turned away.
+QUARANTINE_MOST_WAITING = env.int("QUARANTINE_MOST_WAITING", default=100_000)
+RATE_LIMIT_URL = REDIS_URL
+# How many proxies of ours stand in front and add to X-Forwarded-For; 0 takes the connection's own address.
+PROXIES_IN_FRONT = env.int("PROXIES_IN_FRONT", default=0)
+
 AUTH_USER_MODEL = "learners.User"
 AUTHENTICATION_BACKENDS = ["learners.auth.HashedLoginBackend"]
 AUTH_PASSWORD_VALIDATORS = [

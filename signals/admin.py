@@ -127,7 +127,7 @@ def _meaning(verb: Verb) -> Any:
 
 
 class MendForm(forms.ModelForm):
-    mended = forms.CharField(
+    mended_text = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"}),
         help_text="Change what is wrong and save: it is taken in, or what is still wrong is said.",
@@ -135,7 +135,7 @@ class MendForm(forms.ModelForm):
 
     class Meta:
         model = Quarantined
-        fields = ("mended",)
+        fields = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -166,7 +166,7 @@ class QuarantinedAdmin(admin.ModelAdmin):
         "settled_at",
         "what_is_wrong",
     )
-    fields = (*readonly_fields, "mended")
+    fields = readonly_fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

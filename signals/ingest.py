@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.db import transaction
 from django.dispatch import Signal
 
-from signals import links, normalize, partitions, quarantine, store, voiding
+from signals import clock, links, normalize, partitions, quarantine, store, unit_scope, voiding
 from signals.models import Credential
 from signals.reading import Reading, read
+from signals.results import Held as _Held
+from signals.results import Result, id_in, results_of
 from signals.xapi import attachments, bodies, definitions
 from signals.xapi.attachments import NO_FILES
 from signals.xapi.consistency import announced
@@ -38,14 +39,7 @@ class Ingested(NamedTuple):
     quarantined: list[UUID | None]  # waiting for somebody; None where not even the id could be read
     ids: list[UUID]  # everything taken in, new or not, in the order given
     faults: list[Fault]  # why the quarantined ones wait
-
-
-class _Held(NamedTuple):
-    """A statement, or only its meaning, that is held back."""
-
-    raw: bytes
-    statement_id: UUID | None
-    faults: list[Fault]
+    results: list[Result]  # in bulk: what became of each, in the order given
 
 
 def ingest(
@@ -57,23 +51,33 @@ def ingest(
     statement_id: UUID | None = None,
     major: int = 1,
     files: Mapping[str, File] = NO_FILES,
+    rule: clock.Rule | None = None,
+    arrived_at: datetime | None = None,
 ) -> Ingested:
     """What became of these statements (each the bytes of one).
 
     Strict (the default): all of them, or none and StatementFaults or StatementConflict. Bulk: faulty and
     conflicting ones are quarantined. ``statement_id`` is the id a PUT names, ``major`` the version of xAPI spoken,
-    ``files`` what came along, by SHA-2 sum.
+    ``files`` what came along, by SHA-2 sum, ``rule`` how timestamps are taken (else by the source's own rule),
+    ``arrived_at`` when they first reached us.
     """
+    rule = rule or clock.rule_of(credential)
     with announced(now):
         readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id, files=files)
+        clock.apply(readings, rule, arrived_at=arrived_at)
         readings, late_or_early = _check_clock(readings, credential, now=now, bulk=bulk)
-        held += late_or_early
+        readings, outside = unit_scope.held_back(readings, credential, bulk=bulk)
+        held += late_or_early + [_Held(reading.raw, reading.id, [fault]) for reading, fault in outside]
         partitions.ensure(
             {partitions.month_of(reading.occurred_at) for reading in readings if reading.derives}
         )
         sealed = [bodies.seal(reading.raw, major=major) for reading in readings]
         with transaction.atomic():
-            return _take_in(readings, sealed, held, files, credential=credential, now=now, bulk=bulk)
+            taken = _take_in(
+                items, readings, sealed, held, files, credential=credential, now=now, bulk=bulk, major=major
+            )
+            clock.keep(readings, taken.stored_ids, rule, now=now)
+            return taken
 
 
 def _read_all(
@@ -90,7 +94,7 @@ def _read_all(
     for index, raw in enumerate(items):
         reading, faults = read(raw, index, now=now, statement_id=statement_id, files=files)
         if reading is None:
-            held.append(_Held(raw, _id_in(raw), faults))
+            held.append(_Held(raw, id_in(raw), faults))
             continue
         first = by_id.setdefault(reading.id, reading)
         if first is reading:
@@ -120,14 +124,6 @@ def _read_all(
 
 def _same(one: Reading, other: Reading) -> bool:
     return one.digest == other.digest or says_the_same(one.statement, other.statement)
-
-
-def _id_in(raw: bytes) -> UUID | None:
-    """The id of a statement that is otherwise wrong, where it can be made out."""
-    try:
-        return UUID(msgspec.json.decode(raw)["id"])
-    except Exception:  # whatever was sent: then it has none
-        return None
 
 
 def in_time(moment: datetime, credential: Credential, *, now: datetime) -> bool:
@@ -176,6 +172,7 @@ def _check_clock(
 
 
 def _take_in(
+    items: Sequence[bytes],
     readings: list[Reading],
     sealed: list[bytes],
     held: list[_Held],
@@ -184,6 +181,7 @@ def _take_in(
     credential: Credential,
     now: datetime,
     bulk: bool,
+    major: int,
 ) -> Ingested:
     backfill = Credential.Permission.BACKFILL in credential.permissions
     interpreted = normalize.interpret(readings, now=now, backfill=backfill)
@@ -213,10 +211,9 @@ def _take_in(
     if not bulk:
         held = [item for item in held if item.statement_id not in old]
     held = held + [_conflict(reading) for reading in conflicting]
+    turned_away: list[_Held] = []
     if held:
-        quarantine.hold(
-            [(item.raw, item.statement_id, item.faults) for item in held], credential=credential, now=now
-        )
+        held, turned_away = quarantine.hold(held, credential=credential, now=now, major=major, bulk=bulk)
     if new:
         transaction.on_commit(lambda: _tell(len(new)))
     refused = {reading.id for reading in conflicting}
@@ -225,7 +222,10 @@ def _take_in(
         duplicates=[key for key in ids if key in old and key not in refused] if old else [],
         quarantined=[item.statement_id for item in held] if bulk else [],
         ids=[key for key in ids if key not in refused] if refused else ids,
-        faults=[fault for item in held for fault in item.faults][:MOST_FAULTS] if bulk else [],
+        faults=[fault for item in [*held, *turned_away] for fault in item.faults][:MOST_FAULTS]
+        if bulk
+        else [],
+        results=results_of(items, readings, new=set(new), held=held, turned_away=turned_away) if bulk else [],
     )
 
 

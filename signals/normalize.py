@@ -15,7 +15,7 @@ from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import resolve
-from signals import links, partitions, store, voiding
+from signals import clock, links, partitions, quarantine, store, unit_scope, voiding
 from signals.endings import ENDS, Ending, end, state_after
 from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
@@ -140,8 +140,10 @@ def resolve_parked(*, now: datetime, limit: int = 500) -> int:
     voiding.settle_late(now=now, limit=limit)
     links.settle_late(now=now, limit=limit)
     with transaction.atomic():
-        rows = store.claim_parked(limit=limit)
-        done = 0
+        rows, refused = unit_scope.unpark(store.claim_parked(limit=limit))
+        for row, credential in refused:
+            quarantine.hold_stored(row, unit_scope.fault_of(0), credential=credential, now=now)
+        done = len(refused)
         for backfill in (False, True):
             readings = [read_stored(row) for row in rows if row.backfill is backfill]
             if readings:
@@ -150,6 +152,7 @@ def resolve_parked(*, now: datetime, limit: int = 500) -> int:
 
 
 def _derive(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> int:
+    clock.recall(readings)
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings})
     interpreted = interpret(readings, now=now, backfill=backfill)
     store.lock_marks({event.enrolment_id for event in interpreted.events if event and event.enrolment_id})

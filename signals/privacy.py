@@ -18,6 +18,7 @@ from learners.models import Enrolment, Identifier
 from signals.models import (
     AssessmentResult,
     Attachment,
+    ClockCorrection,
     DailyRollup,
     Document,
     EnrolmentMark,
@@ -35,15 +36,37 @@ from signals.xapi.keys import identity
 
 FIELDS: dict[str, Fields] = {
     "Credential": Fields(
-        (), ("id", "name", "key", "secret_hash", "permissions", "is_active", "first_day", "created_at")
+        ("authority", "authority_hash"),  # may name the person who answers for a system
+        (
+            "id",
+            "name",
+            "key",
+            "secret_hash",
+            "permissions",
+            "source",
+            "unit",
+            "requests_per_minute",
+            "clock",
+            "clock_offset_s",
+            "is_active",
+            "first_day",
+            "created_at",
+            "last_used_at",
+        ),
     ),
+    "IssuerTrust": Fields(
+        (),
+        ("id", "credential", "issuer", "client_id", "audience", "keys_url", "claim", "grants", "is_active"),
+    ),
+    "Refusal": Fields((), ("id", "credential", "day", "kind", "requests", "statements", "last_at")),
+    "ClockCorrection": Fields(("statement_id", "occurred_at"), ("clock", "offset_s", "made_at")),
     "Statement": Fields(
         ("id", "actor", "search_keys", "digest", "body"),
         ("stored", "credential", "verb", "voids", "voided_at", "parked"),
     ),
     "Quarantined": Fields(
-        ("statement_id", "digest", "body", "faults"),
-        ("id", "credential", "reason", "state", "received_at", "settled_at"),
+        ("statement_id", "digest", "body", "mended", "faults", "note"),
+        ("id", "credential", "reason", "state", "received_at", "tried_at", "settled_at", "settled_by"),
     ),
     "Document": Fields(
         ("agent", "name_hash", "name", "content"),
@@ -150,6 +173,10 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for event in Event.objects.filter(learner_id=subject, voided_seq__isnull=True).iterator()
         ],
+        "events_dated_otherwise": [
+            {"statement": str(row.pk), "at": row.occurred_at.isoformat(), "clock": row.clock}
+            for row in _corrections_of(subject)
+        ],
         "days": [
             {
                 "enrolment": row.enrolment_id,
@@ -218,6 +245,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
         counts = {
+            "corrections": _corrections_of(subject).delete()[0],
             "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
@@ -253,6 +281,12 @@ def _documents_of(subject: UUID) -> Any:
     return Document.objects.filter(agent__in=_hashes_of(subject))
 
 
+def _corrections_of(subject: UUID) -> Any:
+    """Where events of these statements are dated otherwise than the statements say."""
+    own = _statements_of(subject).order_by().values("pk")
+    return ClockCorrection.objects.filter(pk__in=own).order_by("pk")
+
+
 def _hashes_of(subject: UUID) -> set[bytes]:
     """The identifiers that name this person and nobody else: a reused one is another person's by now."""
     own = {bytes(row) for row in Identifier.objects.filter(learner_id=subject).values_list("hash", flat=True)}
@@ -270,8 +304,14 @@ def _erase_quarantined(subject: UUID) -> int:
         return 0
     doomed = [
         row.pk
-        for row in Quarantined.objects.only("pk", "body").order_by("pk").iterator(chunk_size=_AT_ONCE)
-        if _names(bodies.unseal(bytes(row.body)).raw, hashes, names)
+        for row in Quarantined.objects.only("pk", "body", "mended")
+        .order_by("pk")
+        .iterator(chunk_size=_AT_ONCE)
+        if any(
+            _names(bodies.unseal(bytes(body)).raw, hashes, names)
+            for body in (row.body, row.mended)
+            if body is not None
+        )
     ]
     return Quarantined.objects.filter(pk__in=doomed).delete()[0]
 
@@ -357,6 +397,7 @@ def rotate(batch_size: int) -> int:
 _ENCRYPTED: tuple[tuple[type[Model], str], ...] = (
     (Statement, "body"),
     (Quarantined, "body"),
+    (Quarantined, "mended"),
     (Document, "content"),
     (Attachment, "content"),
 )

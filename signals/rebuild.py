@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from learners.models import Enrolment
-from signals import normalize, partitions, store
+from signals import clock, normalize, partitions, quarantine, store
 from signals.features import compile as compiled
 from signals.features import rollup
 from signals.features.definitions import FEATURE_SET
@@ -99,6 +99,9 @@ def _events(rows: Sequence[Statement], *, now: datetime) -> int:
     credentials = Credential.objects.in_bulk({row.credential_id for row in rows})
     changed = 0
     with transaction.atomic():
+        read = {row.pk: read_stored(StoredRow(row.pk, row.stored, bytes(row.body), False)) for row in rows}
+        clock.recall(list(read.values()))
+        held = quarantine.held_back(read)
         for backfill in (False, True):
             readings = []
             known_at: dict[UUID, datetime] = {}
@@ -106,11 +109,11 @@ def _events(rows: Sequence[Statement], *, now: datetime) -> int:
                 credential = credentials[row.credential_id]
                 if (Credential.Permission.BACKFILL in credential.permissions) is not backfill:
                     continue
-                reading = read_stored(StoredRow(row.pk, row.stored, bytes(row.body), backfill))
+                reading = read[row.pk]
                 # Not "waiting": an old registration must not enrol somebody again who has left since.
                 reading.waits = False
-                # What quarantine holds back because of its clock stays held back until a person says otherwise.
-                if in_time(reading.occurred_at, credential, now=now):
+                # What quarantine holds back stays held back until a person says otherwise.
+                if row.pk not in held and in_time(reading.occurred_at, credential, now=now):
                     readings.append(reading)
                     known_at[row.pk] = reading.occurred_at if backfill else row.stored
             changed += _derive(readings, known_at, backfill=backfill, now=now)

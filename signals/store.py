@@ -235,6 +235,12 @@ def park(ids: Sequence[UUID]) -> None:
         cursor.execute("UPDATE signals_statement SET parked = true WHERE id = ANY(%s)", [list(ids)])
 
 
+def unpark(ids: Collection[UUID]) -> None:
+    """Marks stored statements as waiting no longer, without an event."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE signals_statement SET parked = false WHERE id = ANY(%s)", [list(ids)])
+
+
 def claim_parked(*, limit: int) -> list[StoredRow]:
     """Parked statements whose actor's identifier now names somebody, claimed by this transaction."""
     with connection.cursor() as cursor:

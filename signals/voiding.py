@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from signals import store
+from signals import clock, store
 from signals.endings import take_back
 from signals.reading import StoredRow, read_stored
 
@@ -33,6 +33,7 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
         ]
         if not readings:
             return []
+        clock.recall(readings)
         cursor.execute(
             "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
             " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"

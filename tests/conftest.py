@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from config.celery import app as celery_app
+from signals.xapi import rate
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
 
@@ -24,14 +25,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # Messages go nowhere: a test that wants a stage to run calls it. Kill tests start their own worker.
     celery_app.conf.update(broker_url="memory://")
     # Each process has its own: in a shared one, what one test stored would change what another sees.
+    settings.RATE_LIMIT_URL = "memory://"
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 
 @pytest.fixture(autouse=True)
 def empty_cache() -> Iterator[None]:
-    """Forgets what the test stored in the cache."""
+    """Forgets what the test stored in the cache, and how often it asked."""
     yield
     caches["default"].clear()
+    rate.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ COURSE_NAME = "Safety and Service Programme (sample data)"
 DAY_TODAY = 60  # about this day of the run is today
 PASSWORD = "rekindle-demo"  # noqa: S105  (printed for everybody to see)
 DOMAIN = "harrowgate-lines.example"
-SIGN_INS = {"admin": Role.ADMIN, "reviewer": Role.REVIEWER}
+SIGN_INS = {"admin": [Role.ADMIN, Role.STEWARD], "reviewer": [Role.REVIEWER]}
 
 UNITS = (  # code, name, parent, time zone
     ("hl", "Harrowgate Lines", None, "Europe/London"),
@@ -142,7 +142,7 @@ def _accounts(imported: Imported, units: dict[str, OrgUnit]) -> tuple[list[User]
         _user(f"manager{number}", f"{GIVEN[-number]} {FAMILY[number]}", [Role.MANAGER], password)
         for number in range(1, len(TEAMS) + 1)
     ]
-    wanted += [_user(login, login.title(), [role], password) for login, role in SIGN_INS.items()]
+    wanted += [_user(login, login.title(), roles, password) for login, roles in SIGN_INS.items()]
     wanted += [
         _user(learner.email.partition("@")[0], learner.name, [Role.LEARNER], password, learner=learner)
         for learner in learners

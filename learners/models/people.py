@@ -18,6 +18,7 @@ class Role(models.TextChoices):
     COACH = "coach", "Coach"
     ADMIN = "admin", "Administrator"
     REVIEWER = "reviewer", "Reviewer"
+    STEWARD = "steward", "Data steward"  # an administrator who may also read what systems sent, word for word
 
 
 def login_hash(login: str) -> bytes:
@@ -40,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, login: str, password: str | None = None, **fields: Any) -> "User":
-        return self.create_user(login, password, **{"roles": [Role.ADMIN], **fields})
+        return self.create_user(login, password, **{"roles": [Role.ADMIN, Role.STEWARD], **fields})
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """The user who signs in by this name."""

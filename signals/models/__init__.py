@@ -10,6 +10,7 @@ from signals.models.events import (
     Verb,
     VerbSynonym,
 )
+from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
 from signals.models.statements import Credential, Quarantined, Statement
 
@@ -18,15 +19,18 @@ __all__ = [
     "AssessmentResult",
     "Attachment",
     "AttachmentUse",
+    "ClockCorrection",
     "Credential",
     "DailyRollup",
     "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
+    "IssuerTrust",
     "Label",
     "ModelVersion",
     "Quarantined",
+    "Refusal",
     "Risk",
     "RiskChange",
     "Statement",

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import Q
+
+from signals.xapi.primitives import is_iri
 
 
 class Verb(models.IntegerChoices):
@@ -31,10 +34,20 @@ class Verb(models.IntegerChoices):
     OTHER = 0, "other"
 
 
+LONGEST_IRI = 600  # bounded, as a database's index is
+
+
+def _check_iri(value: str) -> None:
+    if not is_iri(value):
+        raise ValidationError(
+            "Write the whole IRI with its scheme, as in https://acme.example/saw or urn:acme:saw."
+        )
+
+
 class VerbSynonym(models.Model):
     """An IRI that some system uses, and the canonical verb it means here."""
 
-    iri = models.URLField(max_length=500, unique=True)
+    iri = models.CharField(max_length=LONGEST_IRI, unique=True, validators=[_check_iri])
     verb = models.SmallIntegerField(choices=Verb)
 
     class Meta:
@@ -74,7 +87,7 @@ class UnknownVerb(models.Model):
     @staticmethod
     def count(seen: Mapping[str, int], *, now: datetime) -> None:
         """Adds what was seen to the counts."""
-        iris = sorted(seen)  # one order for all writers
+        iris = sorted(iri for iri in seen if len(iri) <= LONGEST_IRI)  # one order for all writers
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO signals_unknownverb AS u (iri, seen, first_seen_at, last_seen_at)"

@@ -10,6 +10,7 @@ from django.core import signing
 from django.db import connection
 
 from signals.models import Credential
+from signals.unit_scope import sight
 from signals.xapi import keys
 from signals.xapi.credentials import authority
 from signals.xapi.parameters import agent_of, check_known, iri_of, moment_of, uuid_in
@@ -42,7 +43,9 @@ class Query(NamedTuple):
 
     all_of: list[int]  # search keys that all must be there
     any_of: list[list[int]]  # of each list one must be there
-    authority: str | None  # the credential asked for as a related agent; alternative to the first of any_of
+    authority: (
+        list[str] | None
+    )  # credentials vouched for by the agent asked for; alternative to any_of's first
     since: str | None
     until: str | None
     ascending: bool
@@ -89,7 +92,7 @@ def parse(parameters: Mapping[str, str]) -> Query:
         return _continued(parameters["cursor"])
     all_of: list[int] = []
     any_of: list[list[int]] = []
-    vouched_by: str | None = None
+    vouched_by: list[str] | None = None
     if "agent" in parameters:
         agent = agent_of(parameters)
         found = keys.identity(agent)
@@ -97,7 +100,7 @@ def parse(parameters: Mapping[str, str]) -> Query:
             raise BadRequest("agent", "has no identifier", "Ask for an agent or an identified group.")
         if switch(parameters, "related_agents"):
             any_of.append([found[1], found[2]])
-            vouched_by = _credential_named(agent)
+            vouched_by = _vouched_by(agent, found[0])
         else:
             all_of.append(found[1])
     if "verb" in parameters:
@@ -136,7 +139,7 @@ def format_of(parameters: Mapping[str, str]) -> str:
 
 
 def page(query: Query, *, mine: Credential | None) -> Page:
-    """One page of statements, voided ones left out. ``mine`` shows only what that credential sent."""
+    """One page of statements, voided ones left out. ``mine`` shows only what that credential may see."""
     filters, filter_values = _filters(query)
     where, values = _limits(query, mine)
     order = "{0}stored, {0}id" if query.ascending else "{0}stored DESC, {0}id DESC"
@@ -176,7 +179,7 @@ def _filters(query: Query) -> tuple[str, list[Any]]:
         values.append(query.all_of)
     for number, group in enumerate(query.any_of):
         if number == 0 and query.authority is not None:
-            conditions.append("({0} && %s::bigint[] OR s.credential_id = %s)")
+            conditions.append("({0} && %s::bigint[] OR s.credential_id = ANY(%s::uuid[]))")
             values += [group, query.authority]
         else:
             conditions.append("{0} && %s::bigint[]")
@@ -195,8 +198,9 @@ def _limits(query: Query, mine: Credential | None) -> tuple[str, list[Any]]:
         conditions.append("s.stored <= %s::timestamptz")
         values.append(query.until)
     if mine is not None:
-        conditions.append("s.credential_id = %s")
-        values.append(mine.pk)
+        condition, bound = sight(mine)
+        conditions.append(condition)
+        values += bound
     if query.after is not None:
         conditions.append(f"(s.stored, s.id) {'>' if query.ascending else '<'} (%s::timestamptz, %s::uuid)")
         values += query.after
@@ -205,11 +209,12 @@ def _limits(query: Query, mine: Credential | None) -> tuple[str, list[Any]]:
 
 def one(statement_id: UUID, *, voided: bool, mine: Credential | None) -> Found | None:
     """The statement of this id, if it is (or is not) voided, as asked for."""
+    limit, bound = sight(mine) if mine is not None else ("true", [])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, stored, body, credential_id, voided_at IS NOT NULL FROM signals_statement"
-            " WHERE id = %s AND (voided_at IS NOT NULL) = %s AND (%s::uuid IS NULL OR credential_id = %s)",
-            [statement_id, voided, mine.pk if mine else None, mine.pk if mine else None],
+            f" WHERE id = %s AND (voided_at IS NOT NULL) = %s AND {limit}",
+            [statement_id, voided, *bound],
         )
         row = cursor.fetchone()
     return Found(*row) if row is not None else None
@@ -232,12 +237,15 @@ def _continued(cursor: str) -> Query:
     return query._replace(after=(stored, last))
 
 
-def _credential_named(agent: dict[str, Any]) -> str | None:
+def _vouched_by(agent: dict[str, Any], hashed: bytes) -> list[str] | None:
+    """The credentials whose authority this agent is."""
+    named = [str(pk) for pk in Credential.objects.filter(authority_hash=hashed).values_list("pk", flat=True)]
     account = agent.get("account")
-    if account is None or account["homePage"] != settings.PUBLIC_URL:
-        return None
-    found = uuid_of(account["name"])
-    return str(found) if found is not None and authority(found)["account"] == account else None
+    if account is not None and account["homePage"] == settings.PUBLIC_URL:
+        found = uuid_of(account["name"])
+        if found is not None and authority(found).get("account") == account:
+            named.append(str(found))
+    return named or None
 
 
 def _moment(parameters: Mapping[str, str], name: str) -> str | None:

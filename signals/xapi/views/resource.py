@@ -11,12 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from signals import refusals
 from signals.models import Credential
 from signals.xapi import alternate
+from signals.xapi.admission import admit
 from signals.xapi.consistency import consistent_through
-from signals.xapi.credentials import MayNot, NotRecognised, recognise
+from signals.xapi.credentials import MayNot, NotRecognised
 from signals.xapi.faults import StatementConflict, StatementFaults
 from signals.xapi.primitives import is_version
+from signals.xapi.rate import NotNow
 from signals.xapi.wire import (
     NEWEST_1,
     NEWEST_2,
@@ -74,20 +77,17 @@ def _answered(view: View, request: HttpRequest, now: datetime, allowed: list[str
             response["Allow"] = ", ".join(allowed)
             return response
         _check_version(request)
-        credential = recognise(request.headers.get("Authorization", ""))
-        return view(request, credential, now)
-    except NotRecognised:
-        response = refusal(
-            401,
-            [
-                (
-                    "Authorization",
-                    "names no credential in use",
-                    "Send Basic credentials made by manage.py lrs_client.",
-                )
-            ],
-        )
-        response["WWW-Authenticate"] = 'Basic realm="Rekindle record store", charset="UTF-8"'
+        credential = admit(request, now=now)
+        with refusals.counted(request, credential, now=now):
+            return view(request, credential, now)
+    except NotRecognised as error:
+        mend = "Send Basic credentials made by manage.py lrs_client, or a token of an issuer trusted here."
+        response = refusal(401, [("Authorization", str(error), mend)])
+        response["WWW-Authenticate"] = 'Basic realm="Rekindle record store", charset="UTF-8", Bearer'
+        return response
+    except NotNow as error:
+        response = refusal(error.status, [(error.where, error.fault, error.mend)])
+        response["Retry-After"] = str(error.retry_after_s)
         return response
     except MayNot as error:
         return refusal(403, [("Authorization", "lacks a permission", str(error))])

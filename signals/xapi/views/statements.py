@@ -14,6 +14,8 @@ from django.utils.http import http_date
 
 from signals.ingest import ingest
 from signals.models import Credential
+from signals.results import Result
+from signals.unit_scope import is_limited
 from signals.xapi import attachments, bodies, query
 from signals.xapi.credentials import demand
 from signals.xapi.faults import Fault, StatementFaults
@@ -31,7 +33,8 @@ from signals.xapi.wire import (
 )
 
 # A source with the permission "bulk" may send this header with the value "bulk": then what is faulty is kept in
-# quarantine and the rest is stored, instead of the standard's all or nothing.
+# quarantine and the rest is stored, instead of the standard's all or nothing. With the value "each" the answer says
+# what became of each statement.
 INTAKE_HEADER = "X-Rekindle-Intake"
 MOST_STATEMENTS = 5000
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -53,7 +56,8 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
         raise BadRequest(
             sorted(request.GET)[0], "is not a parameter of POST", "Send statements in the body alone."
         )
-    bulk = request.headers.get(INTAKE_HEADER, "").lower() == "bulk"
+    intake = request.headers.get(INTAKE_HEADER, "").strip().lower()
+    bulk = intake in ("bulk", "each")
     if bulk:
         demand(credential, "bulk")
     body, files = _unpacked(request)
@@ -64,6 +68,8 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
     items = _statements_in(body)
     taken = ingest(items, credential=credential, now=now, bulk=bulk, major=major_of(request), files=files)
     ids = [str(key) for key in taken.ids]
+    if intake == "each":
+        return json_response({"results": [_told(result) for result in taken.results]})
     if not bulk:
         return json_response(ids)
     return json_response(
@@ -74,6 +80,15 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
             "faults": [fault_dict(fault) for fault in taken.faults],
         }
     )
+
+
+def _told(result: Result) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "index": result.index,
+        "id": str(result.id) if result.id is not None else None,
+        "result": result.outcome.value,
+    }
+    return told | ({"faults": [fault_dict(fault) for fault in result.faults]} if result.faults else {})
 
 
 def _put(request: HttpRequest, credential: Credential, now: datetime) -> HttpResponse:
@@ -125,7 +140,7 @@ def _statements_in(body: bytes) -> list[bytes]:
 
 def _get(request: HttpRequest, credential: Credential) -> HttpResponse:
     demand(credential, "read", "read/mine")
-    mine = None if {"read", "all"} & set(credential.permissions) else credential
+    mine = credential if is_limited(credential) else None
     parameters: Mapping[str, str] = {name: values[-1] for name, values in request.GET.lists()}
     languages = languages_of(request.headers.get("Accept-Language", ""))
     asked = query.single(parameters)
