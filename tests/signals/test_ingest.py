@@ -24,10 +24,12 @@ from signals.models import (
     Verb,
 )
 from signals.normalize import resolve_parked
+from signals.quarantine import Mend
 from signals.xapi import bodies
 from tests.support.signals import (
     NOW,
     account,
+    as_json,
     enrolled,
     identify,
     make_credential,
@@ -209,9 +211,9 @@ def test_it_takes_in_a_mended_statement_and_tells_what_is_still_wrong() -> None:
     send(bad, credential=make_credential("bulk").credential, bulk=True)
     waiting = Quarantined.objects.get()
 
-    still = quarantine.requeue(waiting, now=NOW, body=json.dumps({**bad, "verb": {"id": "x"}}).encode())
+    still = quarantine.requeue(waiting, now=NOW, mend=Mend(body=as_json({**bad, "verb": {"id": "x"}})))
     mended = quarantine.requeue(
-        waiting, now=NOW, body=json.dumps({**bad, "verb": statement()["verb"]}).encode()
+        waiting, now=NOW, mend=Mend(body=as_json({**bad, "verb": statement()["verb"]}))
     )
 
     assert (still.taken_in, still.faults[0].path) == (False, "$.verb.id")
@@ -223,7 +225,7 @@ def test_it_takes_in_a_mended_statement_and_tells_what_is_still_wrong() -> None:
 def test_it_settles_quarantine_once() -> None:
     send({**statement(), "verb": {}}, credential=make_credential("bulk").credential, bulk=True)
     waiting = Quarantined.objects.get()
-    quarantine.discard(waiting, now=NOW)
+    quarantine.discard(waiting, now=NOW, by=SYSTEM, reason="A test of theirs.")
 
     with pytest.raises(quarantine.AlreadySettled):
         quarantine.requeue(waiting, now=NOW)

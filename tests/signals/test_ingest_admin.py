@@ -40,26 +40,13 @@ def test_it_takes_in_what_is_mended_on_the_page(admin: Client) -> None:
     waiting, bad = held()
     mended = as_json({**bad, "verb": statement()["verb"]}).decode()
 
-    admin.post(reverse("admin:signals_quarantined_change", args=[waiting.pk]), {"mended": mended})
+    admin.post(
+        reverse("admin:signals_quarantined_change", args=[waiting.pk]), {"mended": mended, "_requeue": "1"}
+    )
 
     waiting.refresh_from_db()
     assert waiting.state == "requeued"
     assert str(Statement.objects.get().pk) == bad["id"]
-
-
-@pytest.mark.parametrize(("action", "state"), [("requeue", "waiting"), ("discard", "discarded")])
-def test_it_requeues_and_discards_from_the_list(admin: Client, action: str, state: str) -> None:
-    waiting, _ = held()
-
-    answer = admin.post(
-        reverse("admin:signals_quarantined_changelist"),
-        {"action": action, "_selected_action": [waiting.pk]},
-        follow=True,
-    )
-
-    assert answer.status_code == 200
-    waiting.refresh_from_db()
-    assert waiting.state == state
 
 
 def test_it_shows_a_new_secret_once_and_never_again(admin: Client) -> None:
