@@ -38,7 +38,10 @@ class NotNow(Exception):
 
 class _Lot(NamedTuple):
     window: int
-    left: int  # 0: nothing more in this window
+    left: int
+
+
+SPENT = -1  # left: nothing more in this window, here or in any process
 
 
 _lots: dict[str, _Lot] = {}
@@ -51,8 +54,8 @@ def allows(who: str, most: int, *, now: datetime) -> bool:
     window = _window(now)
     with _lock:
         lot = _lots.get(who)
-        if lot is not None and lot.window == window:
-            if lot.left:
+        if lot is not None and lot.window == window and lot.left:
+            if lot.left > 0:
                 _lots[who] = lot._replace(left=lot.left - 1)
             return lot.left > 0
     size = max(most // LOTS, 1)
@@ -62,18 +65,19 @@ def allows(who: str, most: int, *, now: datetime) -> bool:
     with _lock:
         if len(_lots) >= MOST_KNOWN:
             _lots.clear()
-        # A lot of one is used up, and the next request asks again; only a refusal is remembered to the minute's end.
         if not drawn:
-            _lots[who] = _Lot(window, 0)
-        elif size > 1:
-            _lots[who] = _Lot(window, size - 1)
+            _lots[who] = _Lot(window, SPENT)
+        else:  # another thread may have drawn at the same time
+            lot = _lots.get(who)
+            left = max(lot.left, 0) if lot is not None and lot.window == window else 0
+            _lots[who] = _Lot(window, left + size - 1)
     return drawn
 
 
 def is_spent(who: str, *, now: datetime) -> bool:
     """Whether this process knows that ``who`` is to wait for the next minute."""
     lot = _lots.get(who)
-    return lot is not None and lot == (_window(now), 0)
+    return lot is not None and lot == (_window(now), SPENT)
 
 
 def seconds_left(now: datetime) -> int:
