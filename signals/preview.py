@@ -62,12 +62,12 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Difference:
-    """What would be different for one enrolment. ``features``: name, before, after."""
+    """What would be different for one enrolment. ``features``: name, before, after, for people."""
 
     learner: str
     course: str
     is_new: bool
-    features: list[tuple[str, Any, Any]]
+    features: list[tuple[str, str, str]]
     risk: tuple[float | None, float | None]
     decision: tuple[Foreseen | None, Foreseen | None]
 
@@ -206,7 +206,11 @@ def _differences(
                 course=enrolment.course.name,
                 is_new=enrolment.pk not in before,
                 features=[
-                    (feature.name, was.features.get(feature.key), will.features.get(feature.key))
+                    (
+                        f"{feature.name} ({feature.window})",
+                        _shown(was.features.get(feature.key), is_time=feature.is_time),
+                        _shown(will.features.get(feature.key), is_time=feature.is_time),
+                    )
                     for feature in FEATURES
                     if was.features.get(feature.key) != will.features.get(feature.key)
                 ],
@@ -215,3 +219,11 @@ def _differences(
             )
         )
     return found
+
+
+def _shown(value: Any, *, is_time: bool) -> str:
+    if value is None:
+        return "not known"
+    if is_time:
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -16,6 +16,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='quarantined',
+            options={'ordering': ('-received_at', '-pk'), 'verbose_name': 'quarantined statement', 'verbose_name_plural': 'quarantined statements'},
+        ),
         migrations.CreateModel(
             name='ClockCorrection',
             fields=[

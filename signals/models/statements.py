@@ -171,6 +171,7 @@ class Quarantined(models.Model):
 
     class Meta:
         ordering = ("-received_at", "-pk")
+        verbose_name = "quarantined statement"
         verbose_name_plural = "quarantined statements"
         constraints = [
             models.UniqueConstraint(fields=("credential", "digest"), name="quarantined_once"),

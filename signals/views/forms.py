@@ -47,6 +47,11 @@ class CredentialForm(forms.ModelForm):
             "clock",
             "clock_offset_s",
         )
+        labels = {
+            "is_active": "In use",
+            "clock": "Date its events by",
+            "clock_offset_s": "Shifted by (seconds)",
+        }
         help_texts = {
             "source": "The system its statements come from; several credentials may belong to one. Empty: the name.",
             "authority": 'The agent who vouches for its statements, as in {"mbox": "mailto:lms@example.com"}. Empty: an'
