@@ -207,7 +207,8 @@ def _differences(
                 is_new=enrolment.pk not in before,
                 features=[
                     (
-                        f"{feature.name} ({feature.window})",
+                        # Two of them differ only in how many days they look back.
+                        f"{feature.name} ({feature.window})" if feature.window[0].isdigit() else feature.name,
                         _shown(was.features.get(feature.key), is_time=feature.is_time),
                         _shown(will.features.get(feature.key), is_time=feature.is_time),
                     )
