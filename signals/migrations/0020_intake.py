@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('learners', '0020_data_steward'),
-        ('signals', '0012_documents'),
+        ('signals', '0013_documents_refined'),
     ]
 
     operations = [
