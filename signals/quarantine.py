@@ -91,7 +91,7 @@ def hold(
     Quarantined.objects.bulk_create(
         [_row(item, credential=credential, now=now, major=major) for item in kept], ignore_conflicts=True
     )
-    turned_away = [item._replace(faults=[_full(item.index), *item.faults]) for item in held[max(room, 0) :]]
+    turned_away = [item._replace(faults=[_full(item.place), *item.faults]) for item in held[max(room, 0) :]]
     if turned_away:
         refusals.count(credential, {"full": len(turned_away)}, requests=1, now=now)
     return kept, turned_away

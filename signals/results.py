@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 class Result(NamedTuple):
     """What became of the statement at this place of the batch, and what is wrong with it."""
 
-    index: int
+    place: int
     id: UUID | None  # None where not even the id could be read
     outcome: Outcome
     faults: Sequence[Fault] = ()
@@ -36,7 +36,7 @@ class Held(NamedTuple):
     faults: list[Fault]
 
     @property
-    def index(self) -> int:
+    def place(self) -> int:
         """Its place in the batch."""
         return self.faults[0].index
 
@@ -56,9 +56,9 @@ def results_of(
         found[reading.index] = Result(reading.index, reading.id, outcome)
     for item in held:
         outcome = Outcome.CONFLICT if item.faults[0].kind == "conflict" else Outcome.QUARANTINED
-        found[item.index] = Result(item.index, item.statement_id, outcome, item.faults)
+        found[item.place] = Result(item.place, item.statement_id, outcome, item.faults)
     for item in turned_away:
-        found[item.index] = Result(item.index, item.statement_id, Outcome.REFUSED, item.faults)
+        found[item.place] = Result(item.place, item.statement_id, Outcome.REFUSED, item.faults)
     return [
         # What is neither says the same as an earlier statement of the batch.
         found.get(index) or Result(index, id_in(raw), Outcome.PRESENT)

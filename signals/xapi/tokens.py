@@ -152,10 +152,11 @@ def _fetch_keys(trust: IssuerTrust) -> dict[str, jwt.PyJWK] | None:
     address = trust.keys_url
     if not address:
         told = _fetch(trust.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        address = told.get("jwks_uri") if isinstance(told, dict) else None
+        named = told.get("jwks_uri") if isinstance(told, dict) else None
         # The configuration is the issuer's word; a key elsewhere needs an administrator's.
-        if not isinstance(address, str) or _origin(address) != _origin(trust.issuer):
+        if not isinstance(named, str) or _origin(named) != _origin(trust.issuer):
             return None
+        address = named
     told = _fetch(address)
     if not isinstance(told, dict) or not isinstance(told.get("keys"), list):
         return None

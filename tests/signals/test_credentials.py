@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -48,7 +49,7 @@ def post(client: Client, sent: Any, made: credentials.NewCredential, **more: str
 
 def test_it_makes_no_secret_that_looks_like_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter(["-first", "-second", "third"])
-    monkeypatch.setattr(credentials.secrets, "token_urlsafe", lambda size: next(drawn))
+    monkeypatch.setattr("secrets.token_urlsafe", lambda size: next(drawn))
 
     assert make_credential().secret == "third"
 
@@ -372,6 +373,23 @@ def test_it_shows_a_bound_credential_its_units_people_and_its_own(
 
     assert {row["id"] for row in seen} == {inside["id"], own["id"]}
     assert hidden.status_code == 404
+
+
+def test_it_keeps_documents_about_its_units_people_only(
+    client: Client, units: tuple[OrgUnit, OrgUnit]
+) -> None:
+    member("person-0001", units[1])
+    member("person-0002", None)
+    made = bound(units[0], "state")
+
+    def put(name: str) -> int:
+        address = "/xapi/activities/state?" + urlencode(
+            {"activityId": "https://lms.example.com/1", "stateId": "s", "agent": json.dumps(account(name))}
+        )
+        answer = client.put(address, b"{}", content_type="application/json", headers=headers_of(made))
+        return answer.status_code
+
+    assert [put(name) for name in ("person-0001", "person-0002", "nobody-0001")] == [204, 403, 204]
 
 
 def test_it_sees_only_its_own_with_read_mine(client: Client, units: tuple[OrgUnit, OrgUnit]) -> None:

@@ -23,14 +23,19 @@ def made() -> credentials.NewCredential:
     return make_credential("write", "bulk")
 
 
-def post(client: Client, sent: Any, made: credentials.NewCredential, body: bytes = b"", **more: str) -> Any:
+def post(
+    client: Client, sent: Any, made: credentials.NewCredential, body: bytes = b"", intake: str = ""
+) -> Any:
     return client.post(
-        URL, body or as_json(sent), content_type="application/json", headers=headers_of(made, **more)
+        URL,
+        body or as_json(sent),
+        content_type="application/json",
+        headers=headers_of(made, **({"X-Rekindle-Intake": intake} if intake else {})),
     )
 
 
 def each(client: Client, sent: Any, made: credentials.NewCredential) -> list[dict[str, Any]]:
-    answer = post(client, sent, made, **{"X-Rekindle-Intake": "each"})
+    answer = post(client, sent, made, intake="each")
     assert answer.status_code == 200, answer.content
     results: list[dict[str, Any]] = answer.json()["results"]
     return results
@@ -96,7 +101,7 @@ def test_it_turns_away_what_would_never_be_looked_at(
 
 
 def test_it_gives_results_only_to_whoever_may_send_in_bulk(client: Client) -> None:
-    answer = post(client, statement(), make_credential(), **{"X-Rekindle-Intake": "each"})
+    answer = post(client, statement(), make_credential(), intake="each")
 
     assert answer.status_code == 403
     assert counted() == {"permission": (1, 0)}

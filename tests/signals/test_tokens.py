@@ -158,7 +158,8 @@ def test_it_refuses_a_token_that_is_not_good(
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_it_takes_asymmetric_signatures_only(client: Client, web: Web, trust: IssuerTrust) -> None:
-    unsigned = jwt.encode(jwt.decode(token(), options={"verify_signature": False}), None, algorithm="none")
+    nothing: Any = None
+    unsigned = jwt.encode(jwt.decode(token(), options={"verify_signature": False}), nothing, algorithm="none")
 
     assert post(client, unsigned).status_code == 401
     assert post(client, token("secret", "shared", "HS256")).status_code == 401
@@ -208,7 +209,7 @@ def test_it_keeps_the_keys_of_an_issuer_that_is_away(
     post(client, token())
     web.pages.clear()
     later = time.monotonic() + 3600
-    monkeypatch.setattr(tokens.time, "monotonic", lambda: later)
+    monkeypatch.setattr(time, "monotonic", lambda: later)
 
     assert post(client, token(jti="later")).status_code == 200
     assert len(web.asked) == 3

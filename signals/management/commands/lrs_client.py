@@ -73,7 +73,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{revoked.name} is out of use.")
 
     def _list(self, *, as_json: bool) -> None:
-        shown = [
+        shown: list[dict[str, Any]] = [
             {
                 "name": one.name,
                 "key": one.key,

@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 
 from signals.models import Credential, Document
+from signals.unit_scope import outsiders
 from signals.xapi import documents
-from signals.xapi.credentials import demand
+from signals.xapi.credentials import MayNot, demand
 from signals.xapi.documents import Where
 from signals.xapi.keys import activity_key, identity
 from signals.xapi.parameters import agent_of, check_known, iri_of, moment_of, needed, uuid_in
@@ -36,7 +37,7 @@ def state(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
     where = Where(
         Document.Kind.STATE,
         activity=activity_key(iri_of(given, "activityId")),
-        agent=_agent(given),
+        agent=_agent(given, credential),
         registration=uuid_in(given, "registration"),
     )
     asked = _Asked(where, _name(request, given, "stateId"), moment_of(given, "since"), where[3] is None)
@@ -60,7 +61,7 @@ def agent_profile(request: HttpRequest, credential: Credential, now: datetime) -
     """What is kept about an agent (Communication 2.6)."""
     _demand(request, credential, "profile")
     given = _parameters(request, frozenset({"agent", "profileId"}))
-    where = Where(Document.Kind.AGENT_PROFILE, agent=_agent(given))
+    where = Where(Document.Kind.AGENT_PROFILE, agent=_agent(given, credential))
     asked = _Asked(where, _name(request, given, "profileId"), moment_of(given, "since"), False)
     return _answer(request, asked, now, must_have_seen=True, must_say=_must_say(request))
 
@@ -87,10 +88,12 @@ def _parameters(request: HttpRequest, known: frozenset[str]) -> Mapping[str, str
     return given
 
 
-def _agent(given: Mapping[str, str]) -> bytes:
+def _agent(given: Mapping[str, str], credential: Credential) -> bytes:
     found = identity(agent_of(given))
     if found is None:
         raise BadRequest("agent", "has no identifier", "Send an agent or an identified group.")
+    if credential.unit_id is not None and outsiders([found[0]], credential.unit_id):
+        raise MayNot("This credential is bound to a unit to which the agent does not belong.")
     return found[0]
 
 

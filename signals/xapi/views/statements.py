@@ -84,7 +84,7 @@ def _post(request: HttpRequest, credential: Credential, now: datetime) -> HttpRe
 
 def _told(result: Result) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "index": result.index,
+        "index": result.place,
         "id": str(result.id) if result.id is not None else None,
         "result": result.outcome.value,
     }
