@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True)),
             ],
             options={
+                'verbose_name': 'trusted issuer',
                 'verbose_name_plural': 'trusted issuers',
                 'ordering': ('issuer', 'client_id', 'pk'),
             },

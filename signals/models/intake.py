@@ -25,6 +25,7 @@ class IssuerTrust(models.Model):
 
     class Meta:
         ordering = ("issuer", "client_id", "pk")
+        verbose_name = "trusted issuer"
         verbose_name_plural = "trusted issuers"
         constraints = [
             models.UniqueConstraint(

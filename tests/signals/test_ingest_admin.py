@@ -290,6 +290,19 @@ def test_it_revokes_and_renews_from_the_list(admin: Client) -> None:
     assert b"secret is shown only now" in renewed.content
 
 
+def test_it_lists_credentials_with_few_queries(admin: Client, django_assert_max_num_queries: Any) -> None:
+    for number in range(5):
+        made = make_credential("bulk", name=f"source {number}").credential
+        send({**statement(), "verb": {}}, credential=made, bulk=True)
+        refusals.count(made, {"type": 3}, requests=17, now=timezone.now())
+
+    with django_assert_max_num_queries(9):
+        page = admin.get(reverse("admin:signals_credential_changelist"))
+
+    assert page.content.count(b">17<") == 5
+    assert page.content.count(b'field-waiting">1<') == 5
+
+
 def test_it_shows_what_was_refused(admin: Client) -> None:
     made = make_credential()
     refusals.count(made.credential, {"type": 3}, requests=1, now=timezone.now())

@@ -1,6 +1,9 @@
 """Bearer tokens: only good ones of a trusted issuer count, and only for what their credential may do."""
 
+import contextlib
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
@@ -218,6 +221,41 @@ def test_it_keeps_the_keys_of_an_issuer_that_is_away(
 @pytest.mark.parametrize("address", ["ftp://id.example.com/keys", "file:///etc/passwd", "nonsense"])
 def test_it_fetches_over_http_only(address: str) -> None:
     assert tokens._fetch(address) is None
+
+
+class Pages(BaseHTTPRequestHandler):
+    """A server that answers, sends elsewhere, and never ends."""
+
+    def do_GET(self) -> None:
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "/keys")
+            self.end_headers()
+            return
+        body = b'{"keys": []}' if self.path == "/keys" else b"[" + b"0," * tokens.LARGEST
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def test_it_follows_no_redirect_and_reads_no_more_than_it_must(settings: Any) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            found = [tokens._fetch(root + path) for path in ("/keys", "/elsewhere", "/endless")]
+            settings.IN_PRODUCTION = True
+            in_production = tokens._fetch(root + "/keys")
+        finally:
+            server.shutdown()
+
+    assert found == [{"keys": []}, None, None]
+    assert in_production is None
+    assert tokens._fetch(root + "/keys") is None
 
 
 def test_it_promises_one_credential_for_an_issuers_client(trust: IssuerTrust) -> None:
