@@ -13,8 +13,10 @@ from coaching.models import Case, Verdict
 from consent.models import Standing
 from interventions.models import Answer, Approval, LessonVisit, ManagerAsk, Policy
 from learners.models import Role, User
+from signals.models import Event, Quarantined
 from tests.support.coaching import Circle, make_approval_case, make_ask, make_card, make_circle, make_decision
 from tests.support.learners import make_user
+from tests.support.signals import enrolled, make_credential, send, statement
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -149,3 +151,25 @@ def test_it_shows_an_administrator_thresholds_by_form(visit: Visit) -> None:
     page.wait_for_load_state("networkidle")
 
     assert "0.45" in page.content()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without"])
+def test_it_lets_a_steward_mend_preview_and_take_in(visit: Visit, script: bool) -> None:
+    enrolled()
+    now = timezone.now()
+    faulty = {**statement(), "verb": {"id": "done"}}
+    send(faulty, credential=make_credential("bulk", now=now).credential, now=now, bulk=True)
+    row = Quarantined.objects.get()
+    page = visit(
+        make_user(Role.ADMIN, Role.STEWARD), f"/admin/signals/quarantined/{row.pk}/change/", script=script
+    )
+
+    page.get_by_label("Its verb means").select_option("completed")
+    page.get_by_role("button", name="Preview what would change").click()
+    page.get_by_role("heading", name="What would change").wait_for()
+    assert not Event.objects.exists()
+    page.get_by_role("button", name="Take it in").click()
+
+    assert eventually(Event.objects.exists, page)
+    row.refresh_from_db()
+    assert row.state == "requeued"

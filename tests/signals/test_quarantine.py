@@ -1,12 +1,13 @@
 """What waits in quarantine: mended, previewed, taken in or discarded, and never lost on the way."""
 
 import json
+import threading
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from consent.actors import Party
 from consent.models import AuditEntry
@@ -403,3 +404,34 @@ def test_it_previews_a_standing_rule_without_setting_it() -> None:
     seen = look(row, rule=AHEAD, is_standing=True)
 
     assert [event.at for event in seen.events] == [NOW]
+
+
+# --- two people at once -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_it_is_taken_in_by_one_of_two_who_try_at_once() -> None:
+    row = hold(faulty())[0]
+    together = threading.Barrier(2)
+    found: list[str] = []
+
+    def attempt() -> None:
+        together.wait()
+        try:
+            quarantine.requeue(row, now=NOW, by=BY, mend=Mend(verb=Verb.SCORED))
+            found.append("taken in")
+        except quarantine.AlreadySettled:
+            found.append("too late")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=attempt) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(found) == ["taken in", "too late"]
+    assert Statement.objects.count() == 1
+    assert AuditEntry.objects.filter(action="quarantine.requeued").count() == 1
