@@ -25,6 +25,7 @@ from signals.models import (
     Event,
     FeatureRow,
     Label,
+    Lineage,
     Network,
     Quarantined,
     Risk,
@@ -80,6 +81,54 @@ FIELDS: dict[str, Fields] = {
     "AssessmentResult": Fields(
         ("statement_id", "learner_id", "enrolment_id", "occurred_at", "activity", "scaled", "success"),
         ("known_seq", "is_item", "voided_seq"),
+    ),
+    "Feed": Fields(
+        (), ("id", "source", "name", "base_url", "secret", "settings", "watermark", "is_active", "created_at")
+    ),
+    "ImportRun": Fields(
+        ("file_name",),
+        (
+            "id",
+            "source",
+            "feed",
+            "delivery",
+            "by",
+            "started_at",
+            "finished_at",
+            "rows",
+            "new",
+            "same",
+            "changed",
+            "waiting",
+            "refused",
+            "quarantined",
+            "missing_columns",
+        ),
+    ),
+    "Lineage": Fields(
+        ("statement_id", "key", "digest"), ("run", "line", "source", "revision", "replaced_at")
+    ),
+    "AwaitedEmployee": Fields(("employee_hash", "number"), ("id", "since")),
+    "DataContract": Fields(
+        ("owner",),
+        (
+            "id",
+            "name",
+            "source",
+            "feed",
+            "credential",
+            "columns",
+            "most_refused",
+            "fresh_hours",
+            "period_days",
+            "least_rows",
+            "most_rows",
+            "starts_at",
+            "is_active",
+        ),
+    ),
+    "ContractBreach": Fields(
+        (), ("id", "contract", "kind", "sentence", "opened_at", "closed_at", "alerted_at")
     ),
     "EnrolmentMark": Fields(("enrolment", "dirty_days"), ("known_seq", "dirty_since")),
     "DailyRollup": Fields(
@@ -161,6 +210,15 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for event in Event.objects.filter(learner_id=subject, voided_seq__isnull=True).iterator()
         ],
+        "sources": [
+            {
+                "statement": str(row.pk),
+                "source": row.source,
+                "line": row.line,
+                "imported_at": row.run.started_at.isoformat(),
+            }
+            for row in _lineage_of(subject).select_related("run").order_by("run", "line", "pk")
+        ],
         "days": [
             {
                 "enrolment": row.enrolment_id,
@@ -229,6 +287,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
         counts = {
+            "lineage": _lineage_of(subject).delete()[0],
             "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
@@ -262,6 +321,11 @@ def _statements_of(subject: UUID) -> Any:
 def _documents_of(subject: UUID) -> Any:
     """What activities keep about this person: state and agent profile documents."""
     return Document.objects.filter(agent__in=_hashes_of(subject))
+
+
+def _lineage_of(subject: UUID) -> Any:
+    """Where the statements about this person came from, as far as another source than a learning system told."""
+    return Lineage.objects.filter(statement_id__in=_statements_of(subject).order_by().values("pk"))
 
 
 def _hashes_of(subject: UUID) -> set[bytes]:

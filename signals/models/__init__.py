@@ -13,6 +13,14 @@ from signals.models.events import (
     VerbSynonym,
 )
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.sources import (
+    AwaitedEmployee,
+    ContractBreach,
+    DataContract,
+    Feed,
+    ImportRun,
+    Lineage,
+)
 from signals.models.statements import Credential, Quarantined, Statement
 
 __all__ = [
@@ -20,14 +28,20 @@ __all__ = [
     "AssessmentResult",
     "Attachment",
     "AttachmentUse",
+    "AwaitedEmployee",
+    "ContractBreach",
     "Credential",
     "DailyRollup",
+    "DataContract",
     "Device",
     "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
+    "Feed",
+    "ImportRun",
     "Label",
+    "Lineage",
     "ModelVersion",
     "Network",
     "Quarantined",
