@@ -1,12 +1,21 @@
 """Asking a configured site for what is new, and remembering up to where that was."""
 
+import logging
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db.models import Max, Q
 
 from signals.models import Feed
 from signals.sources import SOURCES
 from signals.sources.importing import Origin, Report, bring_in
+from signals.sources.moodle import PullFailed
+
+log = logging.getLogger(__name__)
+
+EVERY_HOURS = 6  # unless the feed's setting every_hours says otherwise; 0: only on request
 
 
 def pull(
@@ -17,7 +26,10 @@ def pull(
     dry_run: bool = False,
     progress: Callable[[int], Any] = lambda facts: None,
 ) -> Report:
-    """What became of what the site told. The watermark moves only when all of it is in; else we ask again."""
+    """What became of what the site told. The watermark moves only when all of it is in; else we ask again.
+
+    Raises PullFailed.
+    """
     source = SOURCES[feed.source]
     facts = source.pull(feed, now=clock(), everything=everything)
     report = bring_in(
@@ -26,3 +38,23 @@ def pull(
     if not dry_run:
         feed.save(update_fields=["watermark"])
     return report
+
+
+def pull_due(*, now: datetime) -> int:
+    """How many feeds were asked (at most one a call) whose last run is long enough ago. A stage."""
+    names = [name for name, source in SOURCES.items() if source.is_pulled]
+    feeds = Feed.objects.filter(source__in=names, is_active=True).annotate(
+        asked_at=Max("runs__started_at", filter=Q(runs__delivery=""))
+    )
+    for feed in feeds.order_by("asked_at", "pk"):
+        hours = float(feed.settings.get("every_hours", EVERY_HOURS))
+        if not hours or (feed.asked_at is not None and feed.asked_at > now - timedelta(hours=hours)):
+            continue
+        begun = time.monotonic()
+        try:
+            pull(feed, clock=lambda since=begun: now + timedelta(seconds=time.monotonic() - since))
+        except PullFailed as failed:
+            # The run that began is its trace; the contract's freshness tells people when it goes on.
+            log.warning("feed %s could not be pulled: %s", feed.name, failed)
+        return 1
+    return 0
