@@ -83,7 +83,7 @@ def check_proof(credential: dict[str, Any], keys: Sequence[Any]) -> None:
     for proof in usable:
         signature = _base58(str(proof.get("proofValue", "")))
         options = {name: value for name, value in proof.items() if name != "proofValue"}
-        signed = _digest(options) + _digest(document)
+        signed = _digest(options) + _digest(_as_signed(document, options))
         for key in keys:
             if isinstance(key, Ed25519PublicKey):
                 try:
@@ -92,6 +92,20 @@ def check_proof(credential: dict[str, Any], keys: Sequence[Any]) -> None:
                     continue
                 return
     raise Forged
+
+
+def _as_signed(document: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The document with the context it was signed in: whoever passes it on may add to its context (3.3.2, step 4)."""
+    if "@context" not in options:
+        return document
+    signed, now = _listed(options["@context"]), _listed(document.get("@context"))
+    if now[: len(signed)] != signed:
+        raise Forged
+    return {**document, "@context": options["@context"]}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _digest(value: dict[str, Any]) -> bytes:
