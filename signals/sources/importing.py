@@ -140,11 +140,15 @@ def bring_in(
             progress(len(batch))
     except FileRefused as refused:
         run.missing_columns = refused.missing_columns or [refused.fault[:200]]
+        _finish(run, now=clock())
         raise
-    finally:
-        run.finished_at = max(clock(), run.started_at)
-        run.save(update_fields=["finished_at", "missing_columns"])
+    _finish(run, now=clock())
     return report
+
+
+def _finish(run: ImportRun, *, now: datetime) -> None:
+    run.finished_at = max(now, run.started_at)
+    run.save(update_fields=["finished_at", "missing_columns"])
 
 
 def credential_of(source: str, *, now: datetime) -> Credential:
