@@ -16,7 +16,10 @@ from consent import audit
 from consent.actors import Party
 from signals import quarantine
 from signals.models import Credential, Quarantined, UnknownVerb, Verb, VerbSynonym
+from signals.sources import admin as sources_admin
 from signals.xapi import credentials
+
+__all__ = ["sources_admin"]  # registers the pages of other sources
 
 
 class CredentialForm(forms.ModelForm):

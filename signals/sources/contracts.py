@@ -95,7 +95,9 @@ def breaches_of(contract: DataContract, came: Came, *, now: datetime) -> dict[st
     if contract.fresh_hours is not None:
         since = max(came.last_at or contract.starts_at, contract.starts_at)
         if now - since > timedelta(hours=contract.fresh_hours):
-            last = f"the last came on {came.last_at:%-d %B at %H:%M} UTC" if came.last_at else "none ever came"
+            last = (
+                f"the last came on {came.last_at:%-d %B at %H:%M} UTC" if came.last_at else "none ever came"
+            )
             hours = "an hour" if contract.fresh_hours == 1 else f"{contract.fresh_hours} hours"
             found[Kind.FRESHNESS] = f"{name}: nothing new for more than {hours} ({last})."
     days = contract.period_days
