@@ -69,7 +69,7 @@ def add(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False  # so that validating scans the events without the lock that adding took
 
-    dependencies = [("signals", "0012_documents")]
+    dependencies = [("signals", "0013_documents_refined")]
 
     operations = [
         migrations.RunSQL(FORWARD, BACKWARD),

@@ -108,7 +108,7 @@ def _commit(body: dict[str, Any], commit: dict[str, Any], line: int) -> Fact:
 def _pull_request(body: dict[str, Any], change: dict[str, Any], line: int) -> Fact:
     repository, forge = _repository(body)
     actor = wording.account(forge, str(change["user"]["login"]))
-    thing = {"id": str(change["html_url"]), "definition": {"type": CHANGE}}
+    thing: dict[str, Any] = {"id": str(change["html_url"]), "definition": {"type": CHANGE}}
     return _fact(line, ("change", thing["id"]), actor, thing, repository, change["merged_at"])
 
 
@@ -119,7 +119,7 @@ def _merge_request(body: dict[str, Any], change: dict[str, Any], line: int) -> F
     author = next((one for one in people if one and one.get("id") == change.get("author_id")), None)
     if author is None:
         raise Unusable("does not say who made the change", "Nothing to mend: its commits have been counted.")
-    thing = {"id": str(change["url"]), "definition": {"type": CHANGE}}
+    thing: dict[str, Any] = {"id": str(change["url"]), "definition": {"type": CHANGE}}
     actor = wording.account(forge, str(author["username"]))
     return _fact(
         line,

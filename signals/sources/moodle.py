@@ -8,6 +8,7 @@ import ipaddress
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,10 +78,10 @@ class Moodle(Source):
                 if status.get("state") in (1, 2, 3) and int(status.get("timecompleted") or 0) >= max(
                     since, 1
                 ):
-                    yield lambda line, s=status, p=person: site.completion(line, course, p, s)
+                    yield partial(site.completion, course, person, status)
         for grades in site.grades(course):
-            person = people.get(grades.get("userid"), {})
-            if not person:
+            owner = people.get(int(grades.get("userid") or 0))
+            if owner is None:
                 continue
             for item in grades.get("gradeitems", ()):
                 graded = int(item.get("gradedategraded") or 0)
@@ -90,7 +91,7 @@ class Moodle(Source):
                     and item.get("graderaw") is not None
                     and graded >= max(since, 1)
                 ):
-                    yield lambda line, i=item, p=person: site.grade(line, course, p, i, modules)
+                    yield partial(site.grade, course, owner, item, modules)
 
 
 class Site:
@@ -180,7 +181,7 @@ class Site:
 
     # what it means
 
-    def completion(self, line: int, course: int, person: dict[str, Any], status: dict[str, Any]) -> Fact:
+    def completion(self, course: int, person: dict[str, Any], status: dict[str, Any], line: int) -> Fact:
         failed = status["state"] == 3
         statement = {
             "actor": self._actor(person),
@@ -193,7 +194,7 @@ class Site:
         return Fact(line, ("completion", self.base, str(status["cmid"]), str(person["id"])), statement)
 
     def grade(
-        self, line: int, course: int, person: dict[str, Any], item: dict[str, Any], modules: dict[int, str]
+        self, course: int, person: dict[str, Any], item: dict[str, Any], modules: dict[int, str], line: int
     ) -> Fact:
         low, high, raw = float(item.get("grademin") or 0), float(item["grademax"]), float(item["graderaw"])
         if high <= low:

@@ -28,12 +28,12 @@ def name_employees(numbers: Collection[str], *, now: datetime) -> None:
     by_hash = {employee_hash(number): number for number in numbers}
     if not by_hash:
         return
-    holders = dict(
-        (bytes(found), pk)
+    holders = {
+        bytes(found or b""): pk
         for found, pk in Learner.objects.filter(
             employee_hash__in=by_hash, erased_at__isnull=True
         ).values_list("employee_hash", "pk")
-    )
+    }
     _name({by_hash[found]: pk for found, pk in holders.items()}, now=now)
     AwaitedEmployee.objects.bulk_create(
         [

@@ -40,6 +40,12 @@ def pull(
     return report
 
 
+def _running_from(now: datetime) -> Callable[[], datetime]:
+    """A clock that says now and goes on: a pull may take minutes, and statements are stored when they are stored."""
+    begun = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - begun)
+
+
 def pull_due(*, now: datetime) -> int:
     """How many feeds were asked (at most one a call) whose last run is long enough ago. A stage."""
     names = [name for name, source in SOURCES.items() if source.is_pulled]
@@ -50,9 +56,8 @@ def pull_due(*, now: datetime) -> int:
         hours = float(feed.settings.get("every_hours", EVERY_HOURS))
         if not hours or (feed.asked_at is not None and feed.asked_at > now - timedelta(hours=hours)):
             continue
-        begun = time.monotonic()
         try:
-            pull(feed, clock=lambda since=begun: now + timedelta(seconds=time.monotonic() - since))
+            pull(feed, clock=_running_from(now))
         except PullFailed as failed:
             # The run that began is its trace; the contract's freshness tells people when it goes on.
             log.warning("feed %s could not be pulled: %s", feed.name, failed)

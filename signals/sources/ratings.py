@@ -51,7 +51,7 @@ class Ratings(TableSource):
             elif row.relation in SINGLE:
                 yield _single(row)
             else:
-                key = (wording.name_of(row.about), row.relation, row.period, row.topic["id"])
+                key: tuple[str, ...] = (wording.name_of(row.about), row.relation, row.period, row.topic["id"])
                 other = groups.setdefault(key, {}).setdefault(row.by, row)
                 if other is not row:
                     yield Problem(

@@ -249,7 +249,7 @@ def test_it_refuses_a_token_that_is_signed_with_what_everybody_has(algorithm: st
     known()
     trust(pem=pem())
     # The public key's text as a shared secret: the classical forgery. (PyJWT itself refuses to make one.)
-    secret = "x" * 40 if algorithm == "HS256" else None
+    secret: Any = "x" * 40 if algorithm == "HS256" else None
     token = jwt.encode({**badge(), "iss": ISSUER}, secret, algorithm=algorithm)
 
     assert counts(bring("open_badges", token)) == {"refused": 1}

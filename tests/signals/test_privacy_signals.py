@@ -59,6 +59,7 @@ def test_it_erases_one_person_and_nobody_else(two: tuple[Enrolment, Enrolment]) 
     counts = privacy.erase(two[0].learner_id, now=day(5))
 
     assert counts == {
+        "lineage": 0,
         "statements": 2,
         "files": 0,
         "documents": 0,

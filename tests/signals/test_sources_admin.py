@@ -39,7 +39,7 @@ def test_it_previews_a_file_before_it_imports_it(admin: Client) -> None:
     assert not Statement.objects.exists()
     ticket = page.context["form"].initial["ticket"]
 
-    answer = admin.post(UPLOAD, {"source": "certificates", "ticket": ticket, "import": "1"})
+    answer: Any = admin.post(UPLOAD, {"source": "certificates", "ticket": ticket, "import": "1"})
 
     run = ImportRun.objects.get()
     assert answer.url == reverse("admin:signals_importrun_change", args=[run.pk])
