@@ -86,7 +86,7 @@ FIELDS: dict[str, Fields] = {
         (), ("id", "source", "name", "base_url", "secret", "settings", "watermark", "is_active", "created_at")
     ),
     "ImportRun": Fields(
-        ("file_name",),
+        ("file_name", "problems"),
         (
             "id",
             "source",

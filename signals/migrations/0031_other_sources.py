@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
                 ('waiting', models.IntegerField(default=0)),
                 ('refused', models.IntegerField(default=0)),
                 ('quarantined', models.IntegerField(default=0)),
+                ('problems', consent.crypto.EncryptedJSONField(blank=True, default=list)),
                 ('missing_columns', models.JSONField(blank=True, default=list)),
                 ('feed', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='signals.feed')),
             ],

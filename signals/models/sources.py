@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from consent.crypto import EncryptedTextField
+from consent.crypto import EncryptedJSONField, EncryptedTextField
 from signals.models.statements import Credential
 
 
@@ -51,6 +51,8 @@ class ImportRun(models.Model):
     waiting = models.IntegerField(default=0)  # of the new and changed: about nobody we know yet
     refused = models.IntegerField(default=0)  # rows that say nothing we can take; the file still has them
     quarantined = models.IntegerField(default=0)
+    # The first of them, for whoever looks later: [line, what is wrong, what to mend].
+    problems = EncryptedJSONField(blank=True, default=list)
     # Columns the file should have had; the file was refused whole.
     missing_columns = models.JSONField(blank=True, default=list)
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from consent import audit
@@ -206,9 +206,15 @@ class ImportRunAdmin(_ReadOnly):
         "refused",
         "quarantined",
         "missing_columns",
+        "what_to_mend",
         "facts_link",
     )
-    readonly_fields = ("facts_link",)
+    readonly_fields = ("what_to_mend", "facts_link")
+
+    @admin.display(description="what to mend")
+    def what_to_mend(self, run: ImportRun) -> SafeString | str:
+        rows = ((line, fault, mend) for line, fault, mend in run.problems)
+        return format_html_join("", "<div>line {}: {}. {}</div>", rows) if run.problems else "–"
 
     @admin.display(description="state")
     def state(self, run: ImportRun) -> str:
@@ -229,6 +235,7 @@ class ImportRunAdmin(_ReadOnly):
         """A form, then a preview, then the import; the file waits between them, encrypted, for a quarter of an hour."""
         form = UploadForm(request.POST or None, request.FILES or None)
         report: Report | None = None
+        held: tuple[str, bytes] | None = None
         if request.method == "POST" and form.is_valid():
             held = _held(request, form)
             if held is None:
@@ -256,6 +263,7 @@ class ImportRunAdmin(_ReadOnly):
                 "opts": self.model._meta,
                 "form": form,
                 "lines": report.lines() if report is not None else None,
+                "kept": held[0] if report is not None and held is not None else "",
                 "brings_anything": report is not None
                 and bool(report.new or report.changed or report.quarantined),
             },

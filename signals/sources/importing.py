@@ -30,6 +30,7 @@ NAMESPACE = UUID("5b0d1f0e-6f0c-5d5c-9a53-6a7be0f4e1d2")  # of all statements ma
 NOT_YET = UUID(int=0)
 BATCH = 500
 MOST_LISTED = 1000  # problems that a report spells out; all are counted
+MOST_KEPT = 200  # of them, with the run
 
 UNKNOWN_PERSON = (
     "is about somebody we do not know",
@@ -140,15 +141,17 @@ def bring_in(
             progress(len(batch))
     except FileRefused as refused:
         run.missing_columns = refused.missing_columns or [refused.fault[:200]]
-        _finish(run, now=clock())
+        _finish(run, report, now=clock())
         raise
-    _finish(run, now=clock())
+    _finish(run, report, now=clock())
     return report
 
 
-def _finish(run: ImportRun, *, now: datetime) -> None:
+def _finish(run: ImportRun, report: Report, *, now: datetime) -> None:
+    in_order = sorted(report.problems, key=lambda problem: problem.line)
+    run.problems = [[problem.line, problem.fault, problem.mend] for problem in in_order[:MOST_KEPT]]
     run.finished_at = max(now, run.started_at)
-    run.save(update_fields=["finished_at", "missing_columns"])
+    run.save(update_fields=["finished_at", "missing_columns", "problems"])
 
 
 def credential_of(source: str, *, now: datetime) -> Credential:

@@ -229,6 +229,12 @@ def test_it_is_rebuilt_from_its_statements_alone() -> None:
     }
 
 
+def test_it_keeps_with_the_run_what_was_to_mend() -> None:
+    bring("certificates", "person,credential,issued\nanna@example.com,First aid,soon\n")
+
+    assert ImportRun.objects.get().problems == [[2, "issued is no date", "Write it as 2026-03-31."]]
+
+
 def test_it_takes_a_delivery_once() -> None:
     feed = Feed.objects.create(source="certificates", name="hook", created_at=NOW)
     origin = Origin(feed=feed, delivery="d-1")

@@ -36,6 +36,7 @@ def test_it_previews_a_file_before_it_imports_it(admin: Client) -> None:
     page = upload(admin)
 
     assert b"1 rows: 1 new." in page.content
+    assert b"<strong>certificates.csv</strong> is kept" in page.content
     assert not Statement.objects.exists()
     ticket = page.context["form"].initial["ticket"]
 
