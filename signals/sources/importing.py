@@ -221,7 +221,15 @@ def _take(
             statements.append(_voiding(source, item.before))
         statements.append(item.raw)
     # In bulk: what is unsound goes to quarantine, whole, and the rest is taken in.
-    ingest(statements, credential=credential, now=now, bulk=True)
+    taken = ingest(statements, credential=credential, now=now, bulk=True)
+    held = {key for key in taken.quarantined if key is not None}
+    for item in items:
+        if item.is_sound and item.statement_id in held:
+            # Something else is stored under this id: its lineage was lost, by a restore perhaps.
+            item.is_sound = False
+            report.new -= 1
+            report.quarantined += 1
+            report.tell(item.fact.line, "was taken in before with other content", "Look at it in quarantine.")
     sound = [item for item in items if item.is_sound]
     Lineage.objects.filter(pk__in=[item.before.statement_id for item in sound if item.before]).update(
         replaced_at=now

@@ -174,6 +174,20 @@ def test_it_keeps_the_old_fact_when_its_correction_cannot_be_taken_in() -> None:
     assert Lineage.objects.get().replaced_at is None
 
 
+def test_it_does_not_take_over_a_statement_whose_lineage_was_lost() -> None:
+    known(), known("bert@example.com")
+    bring("certificates", FILE)
+    Lineage.objects.all().delete()
+
+    same = bring("certificates", FILE)
+    Lineage.objects.all().delete()
+    other = bring("certificates", FILE.replace("2027-05-01", "2028-05-01"))
+
+    assert counts(same) == {"new": 2}
+    assert counts(other) == {"new": 1, "quarantined": 1}
+    assert (Statement.objects.count(), Lineage.objects.count(), Quarantined.objects.count()) == (2, 1, 1)
+
+
 def test_it_knows_the_file_row_and_run_of_every_fact() -> None:
     known(), known("bert@example.com")
     bring("certificates", FILE)
