@@ -23,9 +23,10 @@ from consent.actors import Party
 from consent.crypto import decrypt, encrypt
 from signals.models import ContractBreach, DataContract, Feed, ImportRun, Lineage
 from signals.sources import SOURCES, FileRefused, Report
+from signals.sources.base import PullFailed
 from signals.sources.files import bring_file
 from signals.sources.importing import credential_of
-from signals.sources.moodle import PullFailed, check_address
+from signals.sources.moodle import check_address
 from signals.sources.proofs import public_keys
 
 LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command

@@ -56,6 +56,10 @@ class FileRefused(Exception):
         self.missing_columns = missing_columns or []
 
 
+class PullFailed(Exception):
+    """The site could not be read; the message says why and what to do, and holds no token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """What a source got, and how it is to be read."""

@@ -17,7 +17,7 @@ import msgspec
 from signals.sources import wording
 from signals.sources.base import Delivered, Fact, FileRefused, Problem, Source, Unusable
 
-LARGEST_DELIVERY = 25 * 1024 * 1024  # GitHub sends none larger
+LARGEST_DELIVERY = 20 * 1024 * 1024
 COMMIT = wording.OWN + "activity-types/commit"
 CHANGE = wording.OWN + "activity-types/change-request"
 REPOSITORY = wording.OWN + "activity-types/repository"
@@ -66,7 +66,7 @@ class GitForge(Source):
         """The contributions in one delivery's body; none for events that are none (a star, an issue)."""
         try:
             body = msgspec.json.decode(delivered.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FileRefused(
                 "The delivery is not JSON", "Set the webhook's content type to application/json."
             ) from error

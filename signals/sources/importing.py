@@ -21,7 +21,7 @@ from learners.identity import resolve
 from signals.ingest import in_time, ingest
 from signals.models import Credential, Feed, ImportRun, Lineage
 from signals.reading import read
-from signals.sources.base import Fact, FileRefused, Problem, Source
+from signals.sources.base import Fact, FileRefused, Problem, PullFailed, Source
 from signals.sources.people import name_employees, numbers_in
 from signals.xapi import credentials
 from signals.xapi.keys import VOIDED, identity
@@ -142,6 +142,11 @@ def bring_in(
     except FileRefused as refused:
         run.missing_columns = refused.missing_columns or [refused.fault[:200]]
         _finish(run, report, now=clock())
+        raise
+    except PullFailed as failed:
+        # Not finished: what came before it is in, and the next pull asks for all of it again.
+        run.problems = [[report.rows, str(failed), "Then pull again."]]
+        run.save(update_fields=["problems"])
         raise
     _finish(run, report, now=clock())
     return report

@@ -16,7 +16,7 @@ import requests
 
 from signals.models import Feed
 from signals.sources import wording
-from signals.sources.base import Delivered, Fact, FileRefused, Problem, Source, Unusable
+from signals.sources.base import Delivered, Fact, FileRefused, Problem, PullFailed, Source, Unusable
 
 PAGE = 200
 LARGEST_ANSWER = 50 * 1024 * 1024
@@ -31,10 +31,6 @@ TYPES = {
 }
 OTHER_TYPE = "http://adlnet.gov/expapi/activities/module"
 IDENTIFY_BY = ("email", "id", "username", "idnumber")
-
-
-class PullFailed(Exception):
-    """The site could not be read; the message says why and what to do, and holds no token."""
 
 
 class Moodle(Source):

@@ -69,7 +69,7 @@ def _credentials(content: bytes) -> Iterator[_Found | Problem]:
         raise FileRefused("The file is not UTF-8", "Export the badges again.") from error
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict):
         whole = whole.get("credential") or whole.get("credentials") or [whole]
@@ -92,7 +92,7 @@ def _credential(line: int, entry: Any) -> _Found | Problem:
     if entry.startswith("{"):
         try:
             return _Found(line, msgspec.json.decode(entry), "")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return problem
     try:
         payload = proofs.payload_of(entry)

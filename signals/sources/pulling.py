@@ -10,8 +10,8 @@ from django.db.models import Max, Q
 
 from signals.models import Feed
 from signals.sources import SOURCES
+from signals.sources.base import PullFailed
 from signals.sources.importing import Origin, Report, bring_in
-from signals.sources.moodle import PullFailed
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """How facts are put into statements: people, things, moments. The words every source shares."""
 
+import hashlib
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -44,8 +45,15 @@ def name_of(agent: dict[str, Any]) -> str:
 
 
 def slug(text: str) -> str:
-    """A name as part of an IRI: letters and digits of any script, joined by hyphens."""
-    return "-".join(re.findall(r"\w+", text.casefold(), re.UNICODE))[:LONGEST_NAME]
+    """A name as part of an IRI: letters and digits of any script, joined by hyphens.
+
+    Where other signs are left out, a few digits tell names apart that would become one ("C++" and "C#").
+    """
+    plain = " ".join(text.casefold().split())
+    joined = "-".join(re.findall(r"\w+", plain))[:LONGEST_NAME]
+    if not joined or (len(plain) <= LONGEST_NAME and not re.search(r"[^\w\s-]", plain)):
+        return joined
+    return f"{joined}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
 
 def thing(kind: str, name: str, type_iri: str) -> dict[str, Any]:

@@ -190,7 +190,11 @@ def test_it_says_which_part_of_a_delivery_it_does_not_understand(client: Client)
     assert (answer.json()["new"], answer.json()["refused"]) == (1, 1)
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"not json", b"[]", b"\xff", b"[" * 100_000],
+    ids=["no JSON", "a list", "no UTF-8", "far too deep"],
+)
 def test_it_refuses_a_body_that_is_no_delivery(client: Client, body: bytes) -> None:
     assert call(client, body).status_code == 400
 

@@ -16,7 +16,8 @@ from django.core.management import CommandError, call_command
 
 from signals.models import Event, Feed, ImportRun, Verb
 from signals.sources import moodle
-from signals.sources.moodle import PullFailed, check_address
+from signals.sources.base import PullFailed
+from signals.sources.moodle import check_address
 from signals.sources.pulling import pull, pull_due
 from tests.support.signals import make_course, make_enrolment
 from tests.support.sources import NOW, counts, known
@@ -249,7 +250,9 @@ def test_the_stage_goes_on_after_a_site_that_fails(feed: Feed, site: FakeMoodle)
     site.refuse.add("core_course_get_courses")
 
     assert [pull_due(now=NOW), pull_due(now=NOW)] == [1, 0]
-    assert ImportRun.objects.get().finished_at is None
+    run = ImportRun.objects.get()
+    assert run.finished_at is None
+    assert "refused core_course_get_courses (invalidtoken)" in run.problems[0][1]
 
 
 def test_the_command_pulls_a_feed_by_its_name(feed: Feed) -> None:

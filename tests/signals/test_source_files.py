@@ -49,6 +49,18 @@ def test_it_corrects_a_date_where_the_certificate_has_a_number() -> None:
     assert counts(bring("certificates", text.format("2025-05-02"))) == {"changed": 1}
 
 
+def test_it_tells_names_apart_that_differ_in_signs_only() -> None:
+    known()
+    names = ("C", "C++", "C#", "c", " C  ")
+
+    report = bring(
+        "certificates",
+        "person,credential,issued\n" + "".join(f"anna@example.com,{n},2025-05-01\n" for n in names),
+    )
+
+    assert report.new == 3
+
+
 def test_it_counts_a_certificate_for_the_course_it_names_and_for_no_other() -> None:
     anna, course = known(), make_course()
     enrolment = make_enrolment(anna, course)

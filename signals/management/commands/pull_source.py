@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from signals.models import Feed
 from signals.sources import SOURCES
-from signals.sources.moodle import PullFailed
+from signals.sources.base import PullFailed
 from signals.sources.pulling import pull
 
 
