@@ -34,6 +34,8 @@ class Stage:
 
 STAGES = (
     Stage("partitions", "signals.partitions.make_ahead", Queue.UPKEEP, 3600),
+    Stage("name", "signals.sources.people.name_awaited", Queue.PATH, 60),
+    Stage("pull", "signals.sources.pulling.pull_due", Queue.DELIVERY, 300),
     Stage("resolve", "signals.normalize.resolve_parked", Queue.PATH, 60),
     Stage("refresh", "signals.features.refresh.refresh", Queue.PATH, 5),
     Stage("judge", "interventions.outcomes.judge", Queue.PATH, 60),
@@ -43,6 +45,7 @@ STAGES = (
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
+    Stage("contracts", "signals.sources.contracts.check", Queue.UPKEEP, 900),
     Stage("untreated", "signals.labels.untreated", Queue.UPKEEP, 3600),
     Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
 )
@@ -50,6 +53,7 @@ STAGES = (
 BY_NAME = {stage.name: stage for stage in STAGES}
 # What a stage leaves is taken up by the next of these at once; everything else waits for the beat.
 FOLLOWS = {
+    "name": "resolve",
     "resolve": "refresh",
     "refresh": "evaluate",
     "judge": "evaluate",

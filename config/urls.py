@@ -10,5 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("admin/", admin.site.urls),
     path("xapi/", include("signals.xapi.urls")),
+    path("sources/", include("signals.sources.urls")),
     path("", include("coaching.urls")),
 ]

@@ -64,6 +64,8 @@ def _fixed(kind: type[_Array], code: str, size: int, values: Sequence[Any]) -> _
         flat: list[Any] = [size] * (2 * count)
         flat[1::2] = values
         return kind(count, struct.pack("!" + f"i{code}" * count, *flat), has_null=False)
+    if values.count(None) == count:  # what few sources ever say
+        return kind(count, _NULL * count, has_null=True)
     one = struct.Struct(f"!i{code}").pack
     return kind(
         count, b"".join([_NULL if value is None else one(size, value) for value in values]), has_null=True

@@ -13,6 +13,7 @@ from interventions.situation import snapshots
 from interventions.snapshot import restore
 from signals import labels
 from signals.models import Event
+from signals.models.events import OBSERVED
 
 ANSWERED_72H = "answered_72h"  # the learner answered within 72 hours
 ACTIVE_7D = "active_7d"  # the learner was active in the course within 7 days
@@ -139,7 +140,7 @@ def _active(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:
         occurred_at__gt=OuterRef("reached_at"),
         occurred_at__lte=OuterRef("reached_at") + horizon,
         voided_seq__isnull=True,
-    )
+    ).exclude(verb__in=OBSERVED)
     return set(
         Attempt.objects.filter(Exists(afterwards), pk__in=[attempt.pk for attempt in attempts]).values_list(
             "pk", flat=True

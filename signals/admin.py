@@ -15,8 +15,11 @@ from signals.models import (
     Verb,
     VerbSynonym,
 )
+from signals.sources import admin as sources_admin
 from signals.views.credential_admin import CredentialAdmin, IssuerTrustAdmin, RefusalAdmin
 from signals.views.quarantine_admin import QuarantinedAdmin
+
+__all__ = ["sources_admin"]  # registers the pages of other sources
 
 admin.site.register(Credential, CredentialAdmin)
 admin.site.register(IssuerTrust, IssuerTrustAdmin)

@@ -15,7 +15,7 @@ from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import resolve
-from signals import clock, links, partitions, quarantine, store, unit_scope, voiding
+from signals import clock, links, partitions, quarantine, store, surroundings, unit_scope, voiding
 from signals.endings import ENDS, Ending, end, state_after
 from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
@@ -210,6 +210,7 @@ def _event(
         elif scaled is not None and course is not None and verb in RESULT_VERBS:
             success = scaled >= course.pass_mark
     duration = result.get("duration")
+    around = surroundings.read(context) if context else surroundings.NOTHING_SAID
     is_result = (
         enrolment is not None
         and not ends  # it judges the whole course, which its parts have made up already
@@ -231,7 +232,18 @@ def _event(
         progress=_progress(extensions) if extensions else None,
         is_result=is_result,
         is_item=verb == Verb.ANSWERED or kind in ITEM_TYPES,
+        value=_value(result) if verb == Verb.MEASURED else None,
+        session=around.session,
+        background_s=around.background_s,
+        device=around.device,
+        network=around.network,
     )
+
+
+def _value(result: dict[str, Any]) -> float | None:
+    """What was measured: a metric has no best and no worst, so its number stays as it is."""
+    raw = result.get("score", {}).get("raw")
+    return float(raw) if raw is not None else None
 
 
 def _whole_seconds(duration: str) -> int:

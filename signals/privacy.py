@@ -20,11 +20,14 @@ from signals.models import (
     Attachment,
     ClockCorrection,
     DailyRollup,
+    Device,
     Document,
     EnrolmentMark,
     Event,
     FeatureRow,
     Label,
+    Lineage,
+    Network,
     Quarantined,
     Risk,
     RiskChange,
@@ -90,12 +93,65 @@ FIELDS: dict[str, Fields] = {
             "success",
             "duration_s",
             "progress",
+            "value",
+            "session",
+            "background_s",
+            "device",
+            "network",
         ),
         ("known_at", "known_seq", "verb", "activity_type", "voided_seq"),
     ),
     "AssessmentResult": Fields(
         ("statement_id", "learner_id", "enrolment_id", "occurred_at", "activity", "scaled", "success"),
         ("known_seq", "is_item", "voided_seq"),
+    ),
+    "Feed": Fields(
+        (), ("id", "source", "name", "base_url", "secret", "settings", "watermark", "is_active", "created_at")
+    ),
+    "ImportRun": Fields(
+        ("file_name", "problems"),
+        (
+            "id",
+            "source",
+            "feed",
+            "delivery",
+            "by",
+            "started_at",
+            "finished_at",
+            "rows",
+            "new",
+            "same",
+            "changed",
+            "waiting",
+            "refused",
+            "quarantined",
+            "missing_columns",
+        ),
+    ),
+    "Lineage": Fields(
+        ("statement_id", "key", "digest"), ("run", "line", "source", "revision", "replaced_at")
+    ),
+    "AwaitedEmployee": Fields(("employee_hash", "number"), ("id", "since")),
+    "DataContract": Fields(
+        ("owner",),
+        (
+            "id",
+            "name",
+            "source",
+            "feed",
+            "credential",
+            "columns",
+            "most_refused",
+            "fresh_hours",
+            "period_days",
+            "least_rows",
+            "most_rows",
+            "starts_at",
+            "is_active",
+        ),
+    ),
+    "ContractBreach": Fields(
+        (), ("id", "contract", "kind", "sentence", "opened_at", "closed_at", "alerted_at")
     ),
     "EnrolmentMark": Fields(("enrolment", "dirty_days"), ("known_seq", "dirty_since")),
     "DailyRollup": Fields(
@@ -170,12 +226,25 @@ def export(subject: UUID) -> dict[str, Any]:
                 "success": event.success,
                 "seconds": event.duration_s,
                 "progress": event.progress,
+                "value": event.value,
+                "device": Device(event.device).label if event.device else None,
+                "network": Network(event.network).label if event.network else None,
+                "seconds_in_background": event.background_s,
             }
             for event in Event.objects.filter(learner_id=subject, voided_seq__isnull=True).iterator()
         ],
         "events_dated_otherwise": [
             {"statement": str(row.pk), "at": row.occurred_at.isoformat(), "clock": row.clock}
             for row in _corrections_of(subject)
+        ],
+        "sources": [
+            {
+                "statement": str(row.pk),
+                "source": row.source,
+                "line": row.line,
+                "imported_at": row.run.started_at.isoformat(),
+            }
+            for row in _lineage_of(subject).select_related("run").order_by("run", "line", "pk")
         ],
         "days": [
             {
@@ -245,7 +314,6 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
         counts = {
-            "corrections": _corrections_of(subject).delete()[0],
             "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
@@ -285,6 +353,11 @@ def _corrections_of(subject: UUID) -> Any:
     """Where events of these statements are dated otherwise than the statements say."""
     own = _statements_of(subject).order_by().values("pk")
     return ClockCorrection.objects.filter(pk__in=own).order_by("pk")
+
+
+def _lineage_of(subject: UUID) -> Any:
+    """Where the statements about this person came from, as far as another source than a learning system told."""
+    return Lineage.objects.filter(statement_id__in=_statements_of(subject).order_by().values("pk"))
 
 
 def _hashes_of(subject: UUID) -> set[bytes]:

@@ -167,6 +167,11 @@ _COMPARED = (
     "success",
     "duration_s",
     "progress",
+    "value",
+    "session",
+    "background_s",
+    "device",
+    "network",
     "is_result",
 )
 
@@ -182,7 +187,8 @@ def _stored_events(readings: Sequence[Reading]) -> dict[UUID, dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.statement_id, e.learner_id, e.enrolment_id, e.known_at, e.verb, e.activity, e.activity_type,"
-            " e.amount, e.scaled, e.success, e.duration_s, e.progress, r.statement_id IS NOT NULL AS is_result,"
+            " e.amount, e.scaled, e.success, e.duration_s, e.progress, e.value, e.session, e.background_s, e.device,"
+            " e.network, r.statement_id IS NOT NULL AS is_result,"
             " r.is_item"
             " FROM unnest(%s::timestamptz[], %s::uuid[]) n (at, id)"
             " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"

@@ -37,12 +37,18 @@ class NewEvent(NamedTuple):
     progress: float | None
     is_result: bool
     is_item: bool
+    value: float | None = None
+    session: int | None = None
+    background_s: int | None = None
+    device: int | None = None
+    network: int | None = None
 
 
 _EVENT_COLUMNS = (
     "learner_id uuid, enrolment_id bigint, occurred_at timestamptz, known_at timestamptz, canon smallint,"
     " activity bigint, activity_type bigint, amount integer, scaled float8, success boolean, duration_s integer,"
-    " progress float8, is_result boolean, is_item boolean"
+    " progress float8, is_result boolean, is_item boolean, value float8, session bigint, background_s integer,"
+    " device smallint, network smallint"
 )
 _STATEMENT_COLUMNS = (
     "id uuid, stored timestamptz, verb bigint, actor bytea, first_key integer, last_key integer, digest bytea,"
@@ -69,9 +75,10 @@ _CONSEQUENCES = """
     WHERE i.learner_id IS NOT NULL AND won.voided_at IS NULL
 ), event AS (
     INSERT INTO signals_event (occurred_at, statement_id, learner_id, enrolment_id, known_at, known_seq, verb, activity,
-        activity_type, amount, scaled, success, duration_s, progress)
+        activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network)
     SELECT occurred_at, id, learner_id, enrolment_id, coalesce(known_at, moment), seq, canon, activity,
-        activity_type, amount, scaled, success, duration_s, progress FROM numbered
+        activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network
+    FROM numbered
 ), result AS (
     INSERT INTO signals_assessmentresult (statement_id, learner_id, enrolment_id, occurred_at, known_seq, activity,
         scaled, success, is_item)
@@ -142,6 +149,11 @@ _EVENT_PACKERS: tuple[Callable[[Sequence[Any]], Any], ...] = (
     float8s,
     bools,
     bools,
+    float8s,
+    int8s,
+    int4s,
+    int2s,
+    int2s,
 )
 
 

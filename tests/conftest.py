@@ -61,6 +61,7 @@ def _fill() -> None:
     for migration, fill in (
         ("consent.migrations.0003_scopes", "install"),
         ("signals.migrations.0003_verb_synonyms", "add"),
+        ("signals.migrations.0030_more_verbs_and_surroundings", "add"),
         ("interventions.migrations.0003_starter", "start"),
     ):
         getattr(import_module(migration), fill)(apps, None)

@@ -2,7 +2,17 @@
 
 Recomputing beats adding up: an event that comes late, twice, out of order or is voided later leaves the same
 row.
-A learning session does not cross midnight: a day stands for itself.
+A learning session does not cross midnight: a day stands for itself. What others say about somebody (OBSERVED) is no
+activity and leaves no trace here.
+
+**Dwell** (``seconds``) is the length of the time that the day's events account for, counted once where they overlap:
+
+1. An event with a duration accounts for that time before it, at most a day; one without, for the time since the
+   event before, unless that is more than 30 minutes ago or belongs to another session.
+2. Not counted is what ran in the background (``background_s``, the end of what the event accounts for), whoever
+   else accounts for it: a clock that runs on a phone in a pocket is not learning.
+3. Not counted is silence of more than 30 minutes between two events of one session, even within a longer reported
+   duration: the source tells what happens in its sessions, and nothing did.
 """
 
 from collections.abc import Iterable
@@ -10,7 +20,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
 
-from signals.models.events import Verb
+from signals.models.events import OBSERVED, Verb
 
 SESSION_GAP_S = 30 * 60
 LONGEST_S = 24 * 3600  # a reported duration beyond a day is a fault of the clock that measured it
@@ -27,9 +37,15 @@ WITH dirty AS MATERIALIZED (
     JOIN learners_course c ON c.id = e.course_id
 ),
 spent AS (
-    SELECT d.enrolment_id, d.day, v.occurred_at, v.verb, v.activity, v.amount, v.duration_s,
-           extract(epoch FROM v.occurred_at - lag(v.occurred_at) OVER (
-               PARTITION BY d.enrolment_id, d.day ORDER BY v.occurred_at, v.statement_id)) AS gap_s
+    SELECT d.enrolment_id, d.day, v.occurred_at, v.verb, v.activity, v.amount,
+           CASE WHEN v.duration_s IS NOT NULL THEN least(greatest(v.duration_s, 0), %(longest)s) END AS duration_s,
+           v.session, v.background_s,
+           extract(epoch FROM v.occurred_at - lag(v.occurred_at) OVER nearest) AS gap_s,
+           v.session <> lag(v.session) OVER nearest AS is_elsewhere,
+           CASE WHEN v.session IS NOT NULL
+                THEN extract(epoch FROM v.occurred_at - lag(v.occurred_at) OVER (
+                    PARTITION BY d.enrolment_id, d.day, v.session ORDER BY v.occurred_at, v.statement_id))
+           END AS silence_s
     FROM dirty d
     CROSS JOIN LATERAL (
         SELECT * FROM signals_event v
@@ -37,20 +53,49 @@ spent AS (
           AND v.occurred_at >= d.opens_at AND v.occurred_at < d.closes_at
           -- The same bounds as constants, so that the planner leaves the other months out.
           AND v.occurred_at >= %(first)s AND v.occurred_at < %(last)s
-          AND v.voided_seq IS NULL
+          AND v.voided_seq IS NULL AND v.verb <> ALL(%(observed)s)
         OFFSET 0  -- keeps this a look-up by enrolment and day, whatever the planner thinks of the table
     ) v
+    WINDOW nearest AS (PARTITION BY d.enrolment_id, d.day ORDER BY v.occurred_at, v.statement_id)
+),
+accounted AS (
+    SELECT *, CASE WHEN duration_s IS NOT NULL THEN duration_s
+                   WHEN gap_s <= %(gap)s AND is_elsewhere IS NOT TRUE THEN gap_s
+                   ELSE 0 END AS counts_s,
+           bool_or(duration_s > 0 OR background_s > 0) OVER (PARTITION BY enrolment_id, day) AS is_covered
+    FROM spent
+),
+pieces AS (
+    SELECT enrolment_id, day, session, duration_s IS NOT NULL AS is_reported,
+           tstzrange(occurred_at - make_interval(secs => counts_s::float8), occurred_at) AS counted,
+           CASE WHEN background_s > 0
+                THEN tstzrange(occurred_at - make_interval(secs => least(background_s, counts_s)::float8), occurred_at)
+           END AS unseen,
+           CASE WHEN silence_s > %(gap)s
+                THEN tstzrange(occurred_at - make_interval(secs => silence_s::float8), occurred_at) END AS silent
+    FROM accounted WHERE is_covered
+),
+sat AS (
+    SELECT enrolment_id, day, range_agg(unseen) AS unseen,
+           coalesce(range_agg(counted) FILTER (WHERE is_reported), '{}') - coalesce(range_agg(silent), '{}')
+           + coalesce(range_agg(counted) FILTER (WHERE NOT is_reported), '{}') AS counted
+    FROM pieces GROUP BY enrolment_id, day, session
+),
+dwelt AS (
+    SELECT enrolment_id, day, (
+        SELECT coalesce(sum(extract(epoch FROM upper(piece) - lower(piece))), 0)
+        FROM unnest(range_agg(counted) - coalesce(range_agg(unseen), '{}')) piece) AS seconds
+    FROM sat GROUP BY enrolment_id, day
 ),
 facts AS (
     SELECT enrolment_id, day, count(*) AS events, least(sum(amount), 2147483647) AS amount,
            count(DISTINCT activity) AS activities,
            count(*) FILTER (WHERE gap_s IS NULL OR gap_s > %(gap)s) AS learning_sessions,
-           -- An event's own duration is the time before it; without one, the time since the event before.
-           least(sum(CASE WHEN duration_s IS NOT NULL THEN least(greatest(duration_s, 0), %(longest)s)
-                          WHEN gap_s <= %(gap)s THEN gap_s ELSE 0 END), 2147483647)::int AS seconds,
+           -- Times between events never overlap, so most days need not be laid out on a line.
+           CASE WHEN bool_or(is_covered) THEN NULL ELSE sum(counts_s)::int END AS seconds,
            count(*) FILTER (WHERE verb = ANY(%(completing)s)) AS completions,
            max(occurred_at) AS last_at
-    FROM spent
+    FROM accounted
     GROUP BY enrolment_id, day
 ),
 judged AS (
@@ -72,10 +117,11 @@ gone AS (
 kept AS (
     INSERT INTO signals_dailyrollup AS old (enrolment_id, day, events, amount, activities, learning_sessions,
         seconds, results, failures, score_sum, score_count, completions, last_at)
-    SELECT f.enrolment_id, f.day, f.events, f.amount, f.activities, f.learning_sessions, f.seconds,
+    SELECT f.enrolment_id, f.day, f.events, f.amount, f.activities, f.learning_sessions,
+           coalesce(f.seconds, w.seconds::int),
            coalesce(j.results, 0), coalesce(j.failures, 0), coalesce(j.score_sum, 0),
            coalesce(j.score_count, 0), f.completions, f.last_at
-    FROM facts f LEFT JOIN judged j USING (enrolment_id, day)
+    FROM facts f LEFT JOIN judged j USING (enrolment_id, day) LEFT JOIN dwelt w USING (enrolment_id, day)
     ON CONFLICT (enrolment_id, day) DO UPDATE SET
         events = excluded.events, amount = excluded.amount, activities = excluded.activities,
         learning_sessions = excluded.learning_sessions, seconds = excluded.seconds,
@@ -105,6 +151,7 @@ def recompute(days: Iterable[tuple[int, date]]) -> int:
                 "gap": SESSION_GAP_S,
                 "longest": LONGEST_S,
                 "completing": [int(verb) for verb in COMPLETING],
+                "observed": [int(verb) for verb in OBSERVED],
             },
         )
         row = cursor.fetchone()

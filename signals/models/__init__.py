@@ -4,14 +4,24 @@ from signals.models.documents import Activity, Attachment, AttachmentUse, Docume
 from signals.models.events import (
     AssessmentResult,
     DailyRollup,
+    Device,
     EnrolmentMark,
     Event,
+    Network,
     UnknownVerb,
     Verb,
     VerbSynonym,
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.sources import (
+    AwaitedEmployee,
+    ContractBreach,
+    DataContract,
+    Feed,
+    ImportRun,
+    Lineage,
+)
 from signals.models.statements import Credential, Quarantined, Statement
 
 __all__ = [
@@ -19,16 +29,24 @@ __all__ = [
     "AssessmentResult",
     "Attachment",
     "AttachmentUse",
+    "AwaitedEmployee",
     "ClockCorrection",
+    "ContractBreach",
     "Credential",
     "DailyRollup",
+    "DataContract",
+    "Device",
     "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
+    "Feed",
+    "ImportRun",
     "IssuerTrust",
     "Label",
+    "Lineage",
     "ModelVersion",
+    "Network",
     "Quarantined",
     "Refusal",
     "Risk",

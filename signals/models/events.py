@@ -31,6 +31,10 @@ class Verb(models.IntegerChoices):
     RATED = 15, "rated"
     COMMENTED = 16, "commented"
     EXITED = 17, "exited"
+    ATTENDED = 18, "attended"
+    CONTRIBUTED = 19, "contributed"
+    WAS_RATED = 20, "was rated"
+    MEASURED = 21, "measured"
     OTHER = 0, "other"
 
 
@@ -42,6 +46,30 @@ def _check_iri(value: str) -> None:
         raise ValidationError(
             "Write the whole IRI with its scheme, as in https://acme.example/saw or urn:acme:saw."
         )
+
+
+# What others say about a person. It is kept as an event, and is no activity of theirs: it never counts as a day on
+# which they learned.
+OBSERVED = (Verb.WAS_RATED, Verb.MEASURED)
+
+
+class Device(models.IntegerChoices):
+    """What something was done on, where the source says so."""
+
+    DESKTOP = 1, "desktop"
+    PHONE = 2, "phone"
+    TABLET = 3, "tablet"
+    TV = 4, "tv"
+    OTHER = 5, "other"
+
+
+class Network(models.IntegerChoices):
+    """How the device was connected, where the source says so."""
+
+    WIRED = 1, "wired"
+    WIFI = 2, "wifi"
+    CELLULAR = 3, "cellular"
+    OFFLINE = 4, "offline"
 
 
 class VerbSynonym(models.Model):
@@ -122,6 +150,13 @@ class Event(models.Model):
     duration_s = models.IntegerField(null=True, blank=True)
     progress = models.FloatField(null=True, blank=True)  # share done, 0 to 1
     voided_seq = models.BigIntegerField(null=True, blank=True)  # known_seq at which it was voided
+    # A number that is no share: what a metric measured, a mark on a scale without an end.
+    value = models.FloatField(null=True, blank=True)
+    # Under what circumstances (signals/surroundings.py). Null, and then without a byte, where the source is silent.
+    session = models.BigIntegerField(null=True, blank=True)  # keyed hash
+    background_s = models.IntegerField(null=True, blank=True)  # of the time it accounts for
+    device = models.SmallIntegerField(choices=Device, null=True, blank=True)
+    network = models.SmallIntegerField(choices=Network, null=True, blank=True)
 
     class Meta:
         managed = False
@@ -193,9 +228,7 @@ class DailyRollup(models.Model):
     amount = models.IntegerField()  # clicks
     activities = models.IntegerField()  # distinct
     learning_sessions = models.IntegerField()
-    seconds = (
-        models.IntegerField()
-    )  # dwell: reported durations, else time between events of a learning session
+    seconds = models.IntegerField()  # dwell, as signals/features/rollup.py defines it
     results = models.IntegerField()
     failures = models.IntegerField()
     score_sum = models.FloatField()

@@ -29,6 +29,9 @@ OPEN: dict[str, Open] = {
     "xapi/activities/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents": Open("asks for the standard's version, then a credential", (400, 401)),
+    "sources/hooks/<slug:name>": Open(
+        "a Git forge calls, and signs its body with the feed's secret; answers a stranger 401", (405,)
+    ),
     "xapi/about": Open("the standard: a client asks for the versions before it signs in"),
 }
 

@@ -60,6 +60,7 @@ def test_it_erases_one_person_and_nobody_else(two: tuple[Enrolment, Enrolment]) 
 
     assert counts == {
         "corrections": 0,
+        "lineage": 0,
         "statements": 2,
         "files": 0,
         "documents": 0,

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from learners.models import Enrolment
+from signals import surroundings
 from signals.features.refresh import refresh
 from signals.features.rollup import recompute
-from signals.models import DailyRollup, EnrolmentMark, Event, Verb
+from signals.models import DailyRollup, Device, EnrolmentMark, Event, Verb
+from signals.models.events import OBSERVED
 from tests.support.knowledge import day, enrolled, make_event, make_result
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +134,84 @@ def test_the_database_marks_an_enrolment_that_appears_or_ends() -> None:
     Enrolment.objects.filter(pk=enrolment.pk).update(state="completed", ended_at=day(1))
 
     assert EnrolmentMark.objects.get(pk=enrolment.pk).dirty_since is not None
+
+
+# --- dwell: what counts as time spent -------------------------------------------------------------------------------
+
+
+def at(minutes: float) -> datetime:
+    """So many minutes into the enrolment's second day."""
+    return day(1) + timedelta(minutes=minutes)
+
+
+def minutes_of(enrolment: Enrolment) -> float:
+    return rollup_of(enrolment, day(1))["seconds"] / 60
+
+
+def test_it_counts_time_once_where_a_report_and_other_events_cover_it() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0))
+    make_event(enrolment, at(10))
+    make_event(enrolment, at(20), verb=Verb.TERMINATED, duration_s=20 * 60)
+
+    assert minutes_of(enrolment) == 20
+
+
+def test_it_does_not_count_what_ran_in_the_background() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0))
+    make_event(enrolment, at(10))
+    make_event(enrolment, at(30), background_s=surroundings.WHOLE, device=Device.PHONE)
+
+    assert minutes_of(enrolment) == 10
+
+
+def test_it_does_not_count_background_time_that_another_report_covers() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(30), duration_s=20 * 60, background_s=surroundings.WHOLE)
+    make_event(enrolment, at(60), duration_s=60 * 60)
+
+    assert minutes_of(enrolment) == 40
+
+
+def test_it_takes_a_reported_background_from_the_end_of_the_time_before_its_event() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(60), duration_s=60 * 60, background_s=45 * 60)
+
+    assert minutes_of(enrolment) == 15
+
+
+def test_it_does_not_count_a_long_silence_within_a_session_whatever_its_clock_says() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0), session=7)
+    make_event(enrolment, at(10), session=7)
+    make_event(enrolment, at(540), session=7, verb=Verb.TERMINATED, duration_s=540 * 60)
+
+    assert minutes_of(enrolment) == 10
+
+
+def test_it_believes_another_source_about_the_silence_of_a_session() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0), session=7)
+    make_event(enrolment, at(100), verb=Verb.ATTENDED, duration_s=60 * 60)
+    make_event(enrolment, at(120), session=7, duration_s=120 * 60)
+
+    assert minutes_of(enrolment) == 60
+
+
+def test_it_does_not_count_the_time_between_two_sessions() -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0), session=7)
+    make_event(enrolment, at(20), session=8)
+    make_event(enrolment, at(25), session=8)
+
+    assert minutes_of(enrolment) == 5
+
+
+@pytest.mark.parametrize("verb", OBSERVED)
+def test_it_does_not_take_what_others_say_for_activity(verb: Verb) -> None:
+    enrolment = enrolled()
+    make_event(enrolment, at(0), verb=verb, duration_s=600)
+
+    assert recompute([(enrolment.pk, day(1).date())]) == 0
+    assert not DailyRollup.objects.exists()
