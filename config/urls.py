@@ -10,5 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("admin/", admin.site.urls),
     path("xapi/", include("signals.xapi.urls")),
+    path("scim/v2/", include("learners.scim.urls")),
     path("", include("coaching.urls")),
 ]

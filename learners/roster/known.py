@@ -76,7 +76,7 @@ class Known:
 
     def _load_structure(self, source: str) -> None:
         units = {one.pk: one for one in OrgUnit.objects.order_by("pk")}
-        self.path_of = {pk: _path(one, units) for pk, one in units.items()}
+        self.path_of = unit_paths(units)
         self.units: dict[Path, OrgUnit] = {}
         for pk, path in self.path_of.items():
             self.units.setdefault(path, units[pk])
@@ -137,6 +137,12 @@ class Known:
         if learner:
             self.user_of[learner.pk] = user
         return user
+
+
+def unit_paths(units: dict[int, OrgUnit] | None = None) -> dict[int, Path]:
+    """Every unit's names from the top down, by its key."""
+    units = units if units is not None else {one.pk: one for one in OrgUnit.objects.order_by("pk")}
+    return {pk: _path(one, units) for pk, one in units.items()}
 
 
 def _path(unit: OrgUnit, units: dict[int, OrgUnit]) -> Path:
