@@ -16,6 +16,12 @@ from django.utils import timezone
 from learners import access
 from learners.enrolments import due_date
 from learners.forms import IdentifierForm, IdentifierFormSet, LearnerForm, OrgUnitForm, UserForm
+from learners.framework.admin import (
+    AskedByInline,
+    CompetencyItemInline,
+    CompetencyLessonInline,
+    RoleCompetencyInline,
+)
 from learners.identity import canonical, change_address, employee_hash, identifier_hash, resolve
 from learners.models import (
     Competency,
@@ -28,10 +34,10 @@ from learners.models import (
     Oversight,
     PlanStep,
     Role,
-    RoleCompetency,
     User,
 )
 from learners.models.people import login_hash
+from learners.scim import admin as _scim_admin  # noqa: F401  (registers itself)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -189,12 +195,6 @@ class OrgUnitAdmin(admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class RoleCompetencyInline(admin.TabularInline):
-    model = RoleCompetency
-    extra = 0
-    autocomplete_fields = ("competency",)
-
-
 @admin.register(JobRole)
 class JobRoleAdmin(admin.ModelAdmin):
     list_display = ("name", "code", "impact")
@@ -206,8 +206,11 @@ class JobRoleAdmin(admin.ModelAdmin):
 
 @admin.register(Competency)
 class CompetencyAdmin(admin.ModelAdmin):
-    list_display = ("name", "key")
+    list_display = ("name", "key", "parent")
+    list_select_related = ("parent",)
     search_fields = ("name", "key")
+    autocomplete_fields = ("parent",)
+    inlines = (AskedByInline, CompetencyLessonInline, CompetencyItemInline)
 
 
 class PlanStepInline(admin.TabularInline):

@@ -98,9 +98,10 @@ class RoleCompetency(models.Model):
     level = models.PositiveSmallIntegerField(
         null=True, blank=True, choices=Level, help_text="Empty: asked for, at no stated level."
     )
+    position = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
-        ordering = ("job_role", "competency", "pk")
+        ordering = ("job_role", "position", "competency", "pk")
         verbose_name_plural = "role competencies"
         constraints = [
             models.UniqueConstraint(
@@ -119,9 +120,10 @@ class CompetencyLesson(models.Model):
     competency = models.ForeignKey(Competency, on_delete=models.CASCADE, related_name="taught_by")
     iri = models.CharField(max_length=500, unique=True, validators=[validate_iri])
     name = models.CharField(max_length=200)
+    position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
-        ordering = ("competency", "name", "pk")
+        ordering = ("competency", "position", "name", "pk")
         verbose_name = "lesson of a competency"
         verbose_name_plural = "lessons of a competency"
 
@@ -138,9 +140,10 @@ class CompetencyItem(models.Model):
     )
     iri = models.CharField(max_length=500, unique=True, validators=[validate_iri])
     name = models.CharField(max_length=200)
+    position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
-        ordering = ("competency", "name", "pk")
+        ordering = ("competency", "position", "name", "pk")
         verbose_name = "item of a competency"
         verbose_name_plural = "items of a competency"
 

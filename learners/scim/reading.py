@@ -61,7 +61,7 @@ def read_group(payload: dict[str, Any], *, is_new: bool) -> Group:
     return Group.model_validate(_without_empty(payload), scim_ctx=context)
 
 
-def read_patch(payload: dict[str, Any], model: type[Resource[Any]]) -> PatchOp[Any]:
+def read_patch(payload: dict[str, Any], model: type[Resource[Any]]) -> "PatchOp[Any]":
     """The operations of a PATCH for this kind of resource."""
     members = {name.lower(): value for name, value in payload.items()}
     operations = members.get("operations")

@@ -1,7 +1,7 @@
 """Finds the people and groups a filter means (RFC 7644, 3.4.2).
 
-Personal data is encrypted, so the database narrows by keyed hashes whatever a filter compares with "eq", and the rest of
-the filter is answered on what was found. A filter that narrows nothing is answered for MOST_READ people at most.
+Personal data is encrypted, so the database narrows by keyed hashes whatever a filter compares with "eq"; the rest of the
+filter is answered on what was found. A filter that narrows nothing is answered for MOST_READ people at most.
 """
 
 from collections.abc import Sequence
@@ -118,8 +118,8 @@ def _joined(terms: Sequence[Q], *, is_and: bool) -> Q | None:
 
 
 def people(
-    client: ScimClient, request: SearchRequest[Any], *, now: datetime
-) -> tuple[ListResponse[Any], list[Any]]:
+    client: ScimClient, request: "SearchRequest[Any]", *, now: datetime
+) -> "tuple[ListResponse[Any], list[Any]]":
     """The page of users a request asks for, and the learners it shows."""
     rows = people_of(client).order_by("pk")
     today = now.date()
@@ -133,7 +133,7 @@ def people(
     return _answer(ListResponse[Person], total, page, request), page
 
 
-def groups(client: ScimClient, request: SearchRequest[Any]) -> ListResponse[Any]:
+def groups(client: ScimClient, request: "SearchRequest[Any]") -> "ListResponse[Any]":
     """The page of groups a request asks for."""
     rows = ScimGroup.objects.filter(client=client).order_by("created_at", "pk")
     hides_members = any(str(path).lower() == "members" for path in request.excluded_attributes or ())
@@ -148,7 +148,7 @@ def groups(client: ScimClient, request: SearchRequest[Any]) -> ListResponse[Any]
 
 
 def _page(
-    rows: Any, request: SearchRequest[Any], narrowing: _Narrowing, resources: Any
+    rows: Any, request: "SearchRequest[Any]", narrowing: _Narrowing, resources: Any
 ) -> tuple[int, list[Any]]:
     """How many there are, and those from startIndex on."""
     count = USUAL_COUNT if request.count is None else min(request.count, MOST_AT_ONCE)
@@ -165,7 +165,7 @@ def _page(
     return len(found), found[start : start + count]
 
 
-def _answer(kind: Any, total: int, page: list[Any], request: SearchRequest[Any]) -> ListResponse[Any]:
+def _answer(kind: Any, total: int, page: list[Any], request: "SearchRequest[Any]") -> "ListResponse[Any]":
     answer: ListResponse[Any] = kind(
         total_results=total,
         start_index=request.start_index or 1,

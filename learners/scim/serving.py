@@ -251,17 +251,8 @@ def _search(asked: Asked, name: str, model: Any, page: Callable[[Asked, Any], An
     request = model.model_validate(given, **({"scim_ctx": context} if context else {}))
     listed = page(asked, request)
     return Answer(
-        200,
-        listed.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE, **_wanted(request)),
+        200, listed.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=request)
     )
-
-
-def _wanted(request: Any) -> dict[str, Any]:
-    return {
-        name: [str(path) for path in paths]
-        for name in ("attributes", "excluded_attributes")
-        if (paths := getattr(request, name))
-    }
 
 
 def _one(asked: Asked, resource: Any, *, status: int, context: Context) -> Answer:
@@ -270,10 +261,10 @@ def _one(asked: Asked, resource: Any, *, status: int, context: Context) -> Answe
     headers = {"ETag": version, "Location": str(location)}
     if status == 200 and asked.method in ("GET", "HEAD") and _is_among(version, asked.if_none_match):
         return Answer(304, None, headers)
-    model = SearchRequest[Person if isinstance(resource, Person) else Group]  # type: ignore[misc]
+    model = SearchRequest[Person] if isinstance(resource, Person) else SearchRequest[Group]
     names = {key: value for key, value in asked.query.items() if key in ("attributes", "excludedAttributes")}
-    wanted = _wanted(model.model_validate(names)) if names else {}
-    return Answer(status, resource.model_dump(scim_ctx=context, **wanted), headers)
+    wanted = model.model_validate(names) if names else None
+    return Answer(status, resource.model_dump(scim_ctx=context, response_parameters=wanted), headers)
 
 
 def _check_match(asked: Asked, resource: Any) -> None:

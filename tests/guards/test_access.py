@@ -29,6 +29,8 @@ OPEN: dict[str, Open] = {
     "xapi/activities/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents": Open("asks for the standard's version, then a credential", (400, 401)),
+    "scim/v2/<str:kind>": Open("identity providers show a token of their own (RFC 6750)", (401,)),
+    "scim/v2/<str:kind>/<str:name>": Open("as above: one user or group", (401,)),
     "xapi/about": Open("the standard: a client asks for the versions before it signs in"),
 }
 
