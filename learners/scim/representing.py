@@ -71,7 +71,8 @@ def current_said(person: ScimPerson, around: Around, *, today: date) -> Said:
             said["emails"][place]["value"] = learner.email
         else:
             del said["emails"][place]
-    if said.get("title") and learner.job_role and not _means(person, learner.job_role_id):
+    by_group = any(group.role_name_id for group in around.groups.get(person.pk, ()))
+    if said.get("title") and learner.job_role and not by_group and not _means(person, learner.job_role_id):
         said["title"] = learner.job_role.name
     if said.get("timezone") and learner.time_zone:
         said["timezone"] = learner.time_zone

@@ -1,7 +1,7 @@
 """Finds the people and groups a filter means (RFC 7644, 3.4.2).
 
-Personal data is encrypted, so the database narrows by keyed hashes whatever a filter compares with "eq"; the rest of the
-filter is answered on what was found. A filter that narrows nothing is answered for MOST_READ people at most.
+Personal data is encrypted, so the database narrows by keyed hashes whatever a filter compares with "eq"; the rest of
+the filter is answered on what was found. A filter that narrows nothing is answered for MOST_READ people at most.
 """
 
 from collections.abc import Sequence
