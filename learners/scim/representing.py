@@ -17,7 +17,7 @@ from learners.querysets import in_force
 from learners.roster.known import unit_paths
 from learners.scim import saying
 from learners.scim.saying import ENTERPRISE, Path, Said
-from learners.scim.schemas import Group, GroupMember, Person
+from learners.scim.schemas import Group, GroupMember, GroupMembership, Person
 
 
 def base() -> str:
@@ -118,7 +118,8 @@ def person_resource(person: ScimPerson, around: Around, *, today: date) -> Any:
     schemas = [str(Person.__schema__), *([ENTERPRISE] if ENTERPRISE in said else [])]
     user = Person.model_validate({**said, "schemas": schemas, "id": str(person.learner_id)})
     groups = [
-        {"value": str(group.pk), "display": group.display_name} for group in around.groups.get(person.pk, ())
+        GroupMembership(value=str(group.pk), display=group.display_name)
+        for group in around.groups.get(person.pk, ())
     ]
     user.groups = groups or None
     return _with_meta(user, "User", person, f"Users/{person.learner_id}")

@@ -62,15 +62,9 @@ def full_name(said: Said) -> str:
 def address_place(said: Said) -> int | None:
     """Which of the addresses counts: the primary one, else that of type work, else the first."""
     emails = [(place, one) for place, one in enumerate(said.get("emails") or ()) if one.get("value")]
-    for wanted in (
-        lambda one: one.get("primary") is True,
-        lambda one: str(one.get("type", "")).lower() == "work",
-        lambda one: True,
-    ):
-        for place, one in emails:
-            if wanted(one):
-                return place
-    return None
+    primary = [place for place, one in emails if one.get("primary") is True]
+    work = [place for place, one in emails if str(one.get("type", "")).lower() == "work"]
+    return next(iter([*primary, *work, *(place for place, _ in emails)]), None)
 
 
 def address(said: Said) -> str:

@@ -261,7 +261,7 @@ def _one(asked: Asked, resource: Any, *, status: int, context: Context) -> Answe
     headers = {"ETag": version, "Location": str(location)}
     if status == 200 and asked.method in ("GET", "HEAD") and _is_among(version, asked.if_none_match):
         return Answer(304, None, headers)
-    model = SearchRequest[Person] if isinstance(resource, Person) else SearchRequest[Group]
+    model: Any = SearchRequest[Group] if isinstance(resource, Group) else SearchRequest[Person]
     names = {key: value for key, value in asked.query.items() if key in ("attributes", "excludedAttributes")}
     wanted = model.model_validate(names) if names else None
     return Answer(status, resource.model_dump(scim_ctx=context, response_parameters=wanted), headers)

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.test import Client
 
@@ -35,14 +36,14 @@ class Provider:
         self.client, self.token, self._http = made.client, made.token, Client()
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answered:
-        data = {} if body is None else {"data": body if isinstance(body, str) else json.dumps(body)}
+        data = body if isinstance(body, str) else "" if body is None else json.dumps(body)
         return Answered(
             self._http.generic(
                 method,
                 f"/scim/v2/{path}",
+                data,
                 content_type="application/scim+json",
                 headers={"Authorization": f"Bearer {self.token}", **headers},
-                **data,
             )
         )
 
@@ -50,8 +51,6 @@ class Provider:
         return self.ask("GET", path, **headers)
 
     def find(self, kind: str, filter: str, **more: Any) -> Answered:
-        from urllib.parse import urlencode
-
         return self.get(f"{kind}?{urlencode({'filter': filter, **more})}")
 
     def post(self, path: str, body: Any) -> Answered:
