@@ -1,8 +1,8 @@
 """Brings the competency framework in line with a file: all of it in one transaction, or nothing of it.
 
-What the file does not mention stays, and is listed; with `prune`, what roles of the file no longer ask for goes, and so
-do lessons and items of its competencies that it no longer names. Roles and competencies are never removed here: people's
-records hang on them.
+What the file does not mention stays, and is listed; with `prune`, what roles of the file no longer ask for goes, and
+so do lessons and items of its competencies that it no longer names. Roles and competencies are never removed here:
+people's records hang on them.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from consent.actors import SYSTEM, Party
 from learners.framework.reading import Framework, FrameworkFaults, read
 from learners.models import Competency, CompetencyItem, CompetencyLesson, JobRole, RoleCompetency
 from learners.rolenames import ROSTER, decided, spelling
+from learners.roster.reading import circles
 
 ONE_AT_A_TIME = 7_301_115  # the number of an advisory lock, the same in every process
 
@@ -96,15 +97,28 @@ class _Writing:
 
     def check_database(self) -> None:
         """Faults that only the database can show."""
+        keys = {one.pk: key for key, one in self.competencies.items()}
+        above = {key: keys.get(one.parent_id or 0, "") for key, one in self.competencies.items()}
+        above |= {one.key: one.broader for one in self.said.competencies.values() if one.broader}
         for one in self.said.competencies.values():
-            if (
-                one.broader
-                and one.broader not in self.said.competencies
-                and one.broader not in self.competencies
-            ):
+            if one.broader and one.broader not in above and one.broader not in self.said.competencies:
                 self.said.wrong(
                     one.place,
                     f"the broader competency {one.broader} is neither in this file nor known; add it",
+                )
+        for circle in circles({key: up for key, up in above.items() if up}):
+            inside = next(
+                (self.said.competencies[key] for key in circle if key in self.said.competencies), None
+            )
+            if inside is not None:
+                way = " → ".join([*circle, circle[0]])
+                self.said.wrong(inside.place, f"competencies in a circle: {way}; take one link out")
+        meant: dict[str, str] = {}
+        for code, role in self.roles.items():
+            if (other := meant.setdefault(role.code, code)) != code:
+                self.said.wrong(
+                    self.said.roles[code].place,
+                    f"{code} and {other} are one role ({role.code}); use one of them",
                 )
 
     def apply(self, *, prune: bool) -> None:
@@ -226,12 +240,12 @@ class _Writing:
         return known
 
     def _leave_out(self, rows: list[tuple[Any, str]], prune: bool) -> None:
-        for row, said in rows:
-            if prune:
-                row.delete()
+        if not prune:
+            self.change.not_in_file += [said for _, said in rows]
+        elif rows:
+            type(rows[0][0]).objects.filter(pk__in=[row.pk for row, _ in rows]).delete()
+            for _, said in rows:
                 self.change.gone(said)
-            else:
-                self.change.not_in_file.append(said)
 
 
 def _set(row: Any, **values: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reads a competency framework; no database. Everything wrong in the file is found in one go, each fault with its place.
+"""Reads a competency framework; no database. Everything wrong in it is found in one go, each fault with its place.
 
 Three forms lead to the same Framework: plain columns (CSV), our own JSON, and JSON as 1EdTech's CASE has it
 (CFItems and CFAssociations).
@@ -223,19 +223,6 @@ class Framework:
         if len(iri) > LONGEST_IRI:
             self.wrong(place, f"the IRI of this {what} has more than {LONGEST_IRI} characters")
 
-    def check(self) -> None:
-        """Finds what only the whole file can show: broader competencies that are missing or lie in a circle."""
-        for one in self.competencies.values():
-            path = [one.key]
-            above = one.broader
-            while above and above in self.competencies and above not in path:
-                path.append(above)
-                above = self.competencies[above].broader
-            if above == one.key:
-                self.wrong(
-                    one.place, f"competencies in a circle: {' → '.join([*path, one.key])}; take one link out"
-                )
-
 
 def read(content: bytes) -> Framework:
     """The framework in a file: JSON where it begins like JSON, else a table."""
@@ -256,7 +243,6 @@ def read(content: bytes) -> Framework:
     said = (framework.roles, framework.competencies, framework.demands, framework.lessons, framework.items)
     if not any(said) and not framework.faults:
         framework.wrong(Place(1), "there is nothing in this file")
-    framework.check()
     return framework
 
 

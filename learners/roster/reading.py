@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -12,6 +12,8 @@ from django.core.validators import validate_email
 
 from learners.identity import canonical, employee_hash
 from learners.models import Learner
+
+K = TypeVar("K")
 
 REQUIRED = (
     "employee_id",
@@ -212,16 +214,16 @@ def _said_twice(rows: list[Row]) -> Iterator[Fault]:
                 )
 
 
-def circles(manager_of: dict[bytes, bytes]) -> list[list[bytes]]:
-    """Every circle of people who manage each other, each once."""
-    found: list[list[bytes]] = []
-    settled: set[bytes] = set()
-    for start in manager_of:
-        path: dict[bytes, None] = {}
-        person: bytes | None = start
+def circles(above: dict[K, K]) -> list[list[K]]:
+    """Every circle of people who manage each other (or of whatever else lies above something), each once."""
+    found: list[list[K]] = []
+    settled: set[K] = set()
+    for start in above:
+        path: dict[K, None] = {}
+        person: K | None = start
         while person is not None and person not in settled and person not in path:
             path[person] = None
-            person = manager_of.get(person)
+            person = above.get(person)
         if person is not None and person in path:
             way = list(path)
             found.append(way[way.index(person) :])
