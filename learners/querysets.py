@@ -175,4 +175,6 @@ class BaselineSkillQuerySet(models.QuerySet["BaselineSkill"]):
 
     def newest(self) -> "BaselineSkillQuerySet":
         """One row for each person and competency: the latest word, whoever said it."""
-        return self.order_by("learner", "competency", "-as_of", "-pk").distinct("learner", "competency")
+        return self.order_by("learner_id", "competency_id", "-as_of", "-pk").distinct(
+            "learner_id", "competency_id"
+        )

@@ -1,5 +1,7 @@
 """What learners bring along, how they like to learn, and what they want to reach."""
 
+from datetime import time
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -50,9 +52,8 @@ class Preferences(models.Model):
     """How somebody likes to be reached and to learn. A missing row, or an empty field: no wish."""
 
     class Channel(models.TextChoices):
-        NONE = "", "No preference"
-        CARD = "card", "On my page here"
-        EMAIL = "email", "By e-mail"
+        NONE = "", "On my page here and by e-mail"
+        CARD = "card", "Only on my page here"
 
     class Format(models.TextChoices):
         NONE = "", "No preference"
@@ -79,7 +80,7 @@ class Preferences(models.Model):
                 | (Q(quiet_from__isnull=False, quiet_to__isnull=False) & ~Q(quiet_from=F("quiet_to"))),
                 name="quiet_hours_have_two_ends",
             ),
-            models.CheckConstraint(condition=Q(channel__in=("", "card", "email")), name="channel_is_known"),
+            models.CheckConstraint(condition=Q(channel__in=("", "card")), name="channel_is_known"),
             models.CheckConstraint(
                 condition=Q(learning_format__in=("", "reading", "watching", "doing", "talking")),
                 name="learning_format_is_known",
@@ -88,6 +89,13 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"preferences {self.pk}"
+
+    @property
+    def quiet_hours(self) -> tuple[time, time] | None:
+        """From and until when nothing should come, on the learner's own clock."""
+        if self.quiet_from is None or self.quiet_to is None:
+            return None
+        return self.quiet_from, self.quiet_to
 
 
 class Goal(models.Model):

@@ -45,7 +45,7 @@ def ada() -> Learner:
     make_scim_person(learner=learner, said={"userName": "ada@example.test"})
     make_baseline(learner=learner)
     make_goal(learner=learner, words="Run the shop one day")
-    Preferences.objects.create(learner=learner, channel="email", changed_at=NOW)
+    Preferences.objects.create(learner=learner, channel="card", changed_at=NOW)
     return learner
 
 
@@ -61,7 +61,7 @@ def test_it_hands_out_everything_as_json(ada: Learner) -> None:
     assert found["enrolments"][0]["state"] == "active"
     assert found["identity_provider"]["said"] == {"userName": "ada@example.test"}
     assert found["baseline_skills"][0]["level"] == 2
-    assert found["preferences"]["channel"] == "email"
+    assert found["preferences"]["channel"] == "card"
     assert found["goals"][0]["in_own_words"] == "Run the shop one day"
     assert "Grace" not in json.dumps(found)
 
