@@ -24,6 +24,7 @@ from learners.framework.admin import (
 )
 from learners.identity import canonical, change_address, employee_hash, identifier_hash, resolve
 from learners.models import (
+    BaselineSkill,
     Competency,
     Course,
     Enrolment,
@@ -120,6 +121,13 @@ class OversightInline(admin.TabularInline):
     verbose_name_plural = "manager and coach (without one, the unit's)"
 
 
+class BaselineSkillInline(admin.TabularInline):
+    model = BaselineSkill
+    extra = 0
+    autocomplete_fields = ("competency",)
+    verbose_name_plural = "baseline skills"
+
+
 @admin.register(Learner)
 class LearnerAdmin(Kept):
     form = LearnerForm
@@ -129,7 +137,7 @@ class LearnerAdmin(Kept):
     search_fields = ("id",)
     search_help_text = "A whole e-mail address or employee number, or a uuid."
     readonly_fields = ("id",)
-    inlines = (IdentifierInline, OversightInline)
+    inlines = (IdentifierInline, OversightInline, BaselineSkillInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Learner]:
         return Learner.objects.visible_to(request.user)

@@ -23,7 +23,9 @@ LONGEST_WORDS = 1000
 
 class LevelForm(forms.Form):
     competency = forms.ModelChoiceField(Competency.objects.all(), empty_label="Choose…")
-    level = forms.TypedChoiceField(choices=Level.choices, coerce=int, label="How able are you?")
+    level = forms.TypedChoiceField(
+        choices=[("", "Choose…"), *Level.choices], coerce=int, label="How able are you?"
+    )
 
 
 class PreferencesForm(forms.ModelForm):
@@ -40,6 +42,9 @@ class PreferencesForm(forms.ModelForm):
             "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "quiet_to": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }
+
+    def validate_constraints(self) -> None:
+        """Said below in plain words; the constraint itself has only its name to say."""
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -64,7 +69,7 @@ class GoalForm(forms.Form):
         max_length=LONGEST_WORDS,
         label="In your own words",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Stored encrypted. Only you see them.",
+        help_text="Stored encrypted, and shown to nobody but you.",
     )
 
     def __init__(self, *args: Any, learner: Learner, now: datetime, **kwargs: Any) -> None:
