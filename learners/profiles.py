@@ -46,7 +46,8 @@ def abilities(learner: Learner) -> list[Ability]:
         for row in RoleCompetency.objects.filter(job_role=learner.job_role_id).select_related("competency")
         if learner.job_role_id is not None
     }
-    competencies = {row.competency_id: row.competency for row in (*asked.values(), *baselines.values())}
+    competencies = {row.competency_id: row.competency for row in asked.values()}
+    competencies |= {row.competency_id: row.competency for row in baselines.values()}
     return [
         Ability(
             competency=competencies[pk],

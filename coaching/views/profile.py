@@ -99,7 +99,7 @@ class GoalForm(forms.Form):
 def profile(request: HttpRequest) -> HttpResponse:
     """The learner's own profile, and each change to it."""
     learner, now = myself(request), timezone.now()
-    page = _Page(request, learner, now)
+    page = _Page(request, learner, now, sent=request.POST.get("do", ""))
     if request.method != "POST":
         return page.show()
     match request.POST.get("do"):
@@ -119,9 +119,8 @@ def profile(request: HttpRequest) -> HttpResponse:
 class _Page:
     """The forms of the page, of which a request may have sent one."""
 
-    def __init__(self, request: HttpRequest, learner: Learner, now: datetime) -> None:
+    def __init__(self, request: HttpRequest, learner: Learner, now: datetime, *, sent: str = "") -> None:
         self.request, self.learner, self.now = request, learner, now
-        sent = request.POST.get("do")
 
         def data(do: str) -> Any:
             return request.POST if sent == do else None
@@ -182,8 +181,6 @@ class _Page:
         if not is_part(self.request):
             messages.info(self.request, said)
             return redirect("profile")
-        self.request.POST = self.request.POST.copy()
-        self.request.POST.clear()
         return _Page(self.request, self.learner, self.now).show(say=said, focus=focus)
 
     def show(self, *, status: int = 200, say: str = "", focus: str = "") -> HttpResponse:
@@ -200,5 +197,6 @@ class _Page:
         return show(self.request, "profile.html", context, part="main", status=status, say=say, focus=focus)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else None
+def _number(text: str | None) -> int:
+    """A row's number; 0, which no row has, for what is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else 0

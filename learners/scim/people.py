@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import connection
 from django.db.models import Q
-from scim2_models import InvalidValueException, UniquenessException
+from scim2_models import InvalidValueException, NotFoundException, UniquenessException
 
 from consent import audit
 from consent.actors import Party
@@ -308,6 +308,10 @@ def _apply(wishes: Sequence[Wish], *, client: ScimClient, now: datetime) -> set[
     emails = frozenset(filter(None, (saying.address(wish.new) for wish in wishes)))
     people = {wish.learner_id for wish in wishes} | set(_above(managers))
     known = Known(lock=True, about=About(frozenset(people), emails), source=source_of(client))
+    unknown = [wish.learner_id for wish in wishes if wish.learner_id.bytes not in known.learners]
+    if Learner.objects.filter(pk__in=unknown).exists():
+        # Erased since we looked: writing now would bring back what the person had taken away.
+        raise NotFoundException(detail="There is no such user any more.")
     rows = [_row(wish, known, today=now.date()) for wish in wishes]
     open_before = {pk for pk, user in known.user_of.items() if user.is_active}
     try:

@@ -12,7 +12,7 @@ from consent import record
 from consent.actors import SYSTEM
 from consent.scopes import Scope
 from learners import profiles
-from learners.models import BaselineSkill, Goal, Learner, Preferences, Role, RoleCompetency
+from learners.models import BaselineSkill, Competency, Goal, Learner, Preferences, Role, RoleCompetency
 from tests.support.learners import (
     NOW,
     make_baseline,
@@ -27,6 +27,11 @@ from tests.support.learners import (
 
 pytestmark = pytest.mark.django_db
 URL = "/me/profile/"
+
+
+def ask(learner: Learner, competency: Competency, *, level: int) -> None:
+    assert learner.job_role is not None
+    RoleCompetency.objects.create(job_role=learner.job_role, competency=competency, level=level)
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def send(page: Client, do: str, **fields: Any) -> Any:
 
 def test_it_shows_what_the_role_asks_for_and_what_was_said(page: Client, ann: Learner) -> None:
     asked, held = make_competency(name="Lock-out"), make_competency(name="Welding")
-    RoleCompetency.objects.create(job_role=ann.job_role, competency=asked, level=4)
+    ask(ann, asked, level=4)
     make_baseline(learner=ann, competency=held, level=2, source="test", as_of=date(2026, 1, 2))
     make_baseline(learner=ann, competency=held, level=3, source="manager", as_of=date(2026, 2, 2))
 
@@ -170,7 +175,7 @@ def test_it_answers_a_part_with_the_focus_where_it_belongs(page: Client) -> None
 
 def test_it_uses_levels_only_of_those_who_allow_a_profile(page: Client, ann: Learner) -> None:
     welding = make_competency()
-    RoleCompetency.objects.create(job_role=ann.job_role, competency=welding, level=4)
+    ask(ann, welding, level=4)
     make_baseline(learner=ann, competency=welding, level=1)
     assert profiles.gaps(ann) == {welding: 3}
     assert BaselineSkill.objects.consenting().count() == 1

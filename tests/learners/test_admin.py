@@ -48,7 +48,7 @@ LEARNER = {
     "email": "ada@example.test",
     "employee_number": "A17",
     "language": "en",
-    **inlines(identifiers=0, oversight=0),
+    **inlines(identifiers=0, oversight=0, baseline=0),
 }
 USER = {"login": "new@example.test", "name": "New", "roles": ["coach"], "language": "en", "is_active": "on"}
 

@@ -17,7 +17,11 @@ from tests.support.learners import NOW, make_competency, make_learner
 
 pytestmark = pytest.mark.django_db
 
-FILE = b"employee_id;competency;level;as_of;source;note\nE-1;welding;3;2026-01-31;test;x\ne-1;welding;4;2026-02-28;manager;\n"
+FILE = (
+    b"employee_id;competency;level;as_of;source;note\n"
+    b"E-1;welding;3;2026-01-31;test;x\n"
+    b"e-1;welding;4;2026-02-28;manager;\n"
+)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Who is meant, what is changed and what is left alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from consent import subject_requests
 from consent.actors import SYSTEM
@@ -11,6 +13,7 @@ from learners.identity import canonical, employee_hash, identifier_hash, resolve
 from learners.models import JobRole, Learner, Oversight, RoleName, ScimClient, ScimPerson, User
 from learners.rolenames import decide
 from learners.roster import import_people
+from learners.scim import people
 from tests.support.learners import NOW, make_job_role, make_learner, make_unit
 from tests.support.scim import ENTERPRISE, GROUP, Provider, enterprise, user
 
@@ -307,3 +310,39 @@ def test_it_opens_and_closes_the_identifier_with_the_address(provider: Provider)
 
     assert resolve([old, new]) == {new: ann.pk}
     assert ann.identifiers.count() == 2
+
+
+def test_it_brings_nobody_back_who_was_erased_while_it_was_writing(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = learner_of(provider.post("Users", user("ann")))
+    note = people.note
+
+    def erased_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        subject_requests.erase(subject=ann.pk, by=SYSTEM, now=NOW)
+        return note(*args, **kwargs)
+
+    monkeypatch.setattr(people, "note", erased_meanwhile)
+
+    answer = provider.patch(f"Users/{ann.pk}", {"op": "replace", "path": "displayName", "value": "Ann Again"})
+
+    assert answer.status == 404
+    assert Learner.objects.get(pk=ann.pk).name != "Ann Again"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_it_makes_one_person_of_many_requests_at_once() -> None:
+    provider = Provider()
+
+    def post(_: int) -> int:
+        try:
+            return provider.post("Users", user("ann", **enterprise(department="Works"))).status
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = sorted(pool.map(post, range(6)))
+
+    assert answers == [201, 409, 409, 409, 409, 409]
+    assert Learner.objects.count() == ScimPerson.objects.count() == 1
