@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, inbox, me, team
+from coaching.views import entry, inbox, me, profile, team
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("me/suggestions/<uuid:decision_id>/", me.answer, name="answer"),
     path("me/courses/<int:enrolment_id>/", me.ask, name="speak_up"),
     path("me/choices/", me.choices, name="choices"),
+    path("me/profile/", profile.profile, name="profile"),
     path("me/history/", me.history, name="history"),
     path("me/lessons/<slug:key>/", me.lesson, name="lesson"),
     path("me/data/", me.my_data, name="my_data"),

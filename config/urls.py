@@ -11,5 +11,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("xapi/", include("signals.xapi.urls")),
     path("sources/", include("signals.sources.urls")),
+    path("scim/v2/", include("learners.scim.urls")),
     path("", include("coaching.urls")),
 ]

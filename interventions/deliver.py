@@ -20,6 +20,7 @@ from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.situation import snapshots
 from learners import zones
+from learners.models import Preferences
 
 MAX_TRIES = 6
 IN_DOUBT_AFTER = timedelta(minutes=15)
@@ -67,8 +68,10 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
             route.call_off(decision_ids=[decision.pk], reason=reason, now=now)
             return []
         zone = zones.zone_of(learner)
-        if timing.is_quiet(now, zone, policy.limits):
-            opens_at = timing.next_open(now, zone, policy.limits)
+        wish = Preferences.objects.filter(learner=learner).first()
+        own = wish.quiet_hours if wish else None
+        if timing.is_quiet(now, zone, policy.limits, own):
+            opens_at = timing.next_open(now, zone, policy.limits, own)
             Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(due_at=opens_at)
             return []
         if not limits.commit(decision=decision, kind=AlertSlot.Kind.LEARNER, now=now):

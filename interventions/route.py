@@ -24,7 +24,7 @@ from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.wake import work_left
 from learners import access, zones
-from learners.models import Enrolment, Learner, User
+from learners.models import Enrolment, Learner, Preferences, User
 
 Reason = Suppression.Reason
 REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
@@ -41,6 +41,7 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         )
     )
     zone = zones.zones_of([learner.pk for learner in recipients.values()])
+    wishes = Preferences.objects.in_bulk([learner.pk for learner in recipients.values()])
     refused: dict[UUID, str] = {}
     wanted: dict[UUID, tuple[UUID, datetime]] = {}
     for decision in decisions:
@@ -50,7 +51,8 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         elif not learner.email and learner.pk not in with_account:
             refused[decision.pk] = Reason.NO_CHANNEL
         else:
-            wanted[decision.pk] = (learner.pk, timing.due_at(now, zone[learner.pk], policy))
+            own = wishes[learner.pk].quiet_hours if learner.pk in wishes else None
+            wanted[decision.pk] = (learner.pk, timing.due_at(now, zone[learner.pk], policy, own))
     placed = limits.reserve(kind=AlertSlot.Kind.LEARNER, wanted=wanted)
     refused |= {pk: Reason.CAP for pk in wanted if pk not in placed}
     deliveries = []
@@ -60,7 +62,9 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         learner, (_, due_at) = recipients[decision.pk], wanted[decision.pk]
         subject, body = wording.words(decision, learner)
         channels = [Delivery.Channel.CARD] if learner.pk in with_account else []
-        if learner.email:
+        wish = wishes.get(learner.pk)
+        # Somebody without an account has no page, whatever they once wished.
+        if learner.email and not (channels and wish and wish.channel == Preferences.Channel.CARD):
             channels.append(Delivery.Channel.EMAIL)
         deliveries += [
             Delivery(

@@ -16,8 +16,15 @@ from django.utils import timezone
 from learners import access
 from learners.enrolments import due_date
 from learners.forms import IdentifierForm, IdentifierFormSet, LearnerForm, OrgUnitForm, UserForm
+from learners.framework.admin import (
+    AskedByInline,
+    CompetencyItemInline,
+    CompetencyLessonInline,
+    RoleCompetencyInline,
+)
 from learners.identity import canonical, change_address, employee_hash, identifier_hash, resolve
 from learners.models import (
+    BaselineSkill,
     Competency,
     Course,
     Enrolment,
@@ -28,10 +35,10 @@ from learners.models import (
     Oversight,
     PlanStep,
     Role,
-    RoleCompetency,
     User,
 )
 from learners.models.people import login_hash
+from learners.scim import admin as _scim_admin  # noqa: F401  (registers itself)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -114,6 +121,13 @@ class OversightInline(admin.TabularInline):
     verbose_name_plural = "manager and coach (without one, the unit's)"
 
 
+class BaselineSkillInline(admin.TabularInline):
+    model = BaselineSkill
+    extra = 0
+    autocomplete_fields = ("competency",)
+    verbose_name_plural = "baseline skills"
+
+
 @admin.register(Learner)
 class LearnerAdmin(Kept):
     form = LearnerForm
@@ -123,7 +137,7 @@ class LearnerAdmin(Kept):
     search_fields = ("id",)
     search_help_text = "A whole e-mail address or employee number, or a uuid."
     readonly_fields = ("id",)
-    inlines = (IdentifierInline, OversightInline)
+    inlines = (IdentifierInline, OversightInline, BaselineSkillInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Learner]:
         return Learner.objects.visible_to(request.user)
@@ -189,12 +203,6 @@ class OrgUnitAdmin(admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class RoleCompetencyInline(admin.TabularInline):
-    model = RoleCompetency
-    extra = 0
-    autocomplete_fields = ("competency",)
-
-
 @admin.register(JobRole)
 class JobRoleAdmin(admin.ModelAdmin):
     list_display = ("name", "code", "impact")
@@ -206,8 +214,11 @@ class JobRoleAdmin(admin.ModelAdmin):
 
 @admin.register(Competency)
 class CompetencyAdmin(admin.ModelAdmin):
-    list_display = ("name", "key")
+    list_display = ("name", "key", "parent")
+    list_select_related = ("parent",)
     search_fields = ("name", "key")
+    autocomplete_fields = ("parent",)
+    inlines = (AskedByInline, CompetencyLessonInline, CompetencyItemInline)
 
 
 class PlanStepInline(admin.TabularInline):

@@ -11,14 +11,29 @@ from django.db.models.functions import Greatest
 
 from consent.registry import Fields
 from consent.scopes import Scope
-from learners.models import Enrolment, Identifier, Learner, OrgUnit, Oversight, User
+from learners.models import (
+    BaselineSkill,
+    Enrolment,
+    Goal,
+    Identifier,
+    Learner,
+    OrgUnit,
+    Oversight,
+    Preferences,
+    ScimPerson,
+    User,
+)
 
 FIELDS: dict[str, Fields] = {
-    "Competency": Fields((), ("id", "key", "name")),
+    "BaselineSkill": Fields(("learner", "competency", "level", "source", "as_of"), ("id",)),
+    "Competency": Fields((), ("id", "key", "name", "description", "parent")),
+    "CompetencyItem": Fields((), ("id", "competency", "lesson", "iri", "name", "position")),
+    "CompetencyLesson": Fields((), ("id", "competency", "iri", "name", "position")),
     "Course": Fields((), ("id", "iri", "name", "kind", "starts_on", "length_days", "pass_mark")),
     "Enrolment": Fields(
         ("learner", "starts_on", "due_on", "state", "enrolled_at", "ended_at"), ("id", "course")
     ),
+    "Goal": Fields(("learner", "competency", "course", "by_date", "words", "made_at", "reached_at"), ("id",)),
     "Identifier": Fields(("learner", "hash", "value", "valid_from", "valid_to"), ("id", "kind")),
     "JobRole": Fields((), ("id", "code", "name", "impact")),
     "Learner": Fields(
@@ -40,7 +55,57 @@ FIELDS: dict[str, Fields] = {
     "OrgUnit": Fields(("manager", "coach"), ("id", "code", "name", "parent", "time_zone")),
     "Oversight": Fields(("learner", "user", "from_date", "to_date"), ("id", "kind")),
     "PlanStep": Fields((), ("id", "course", "activity_iri", "name", "due_day", "weight", "competency")),
-    "RoleCompetency": Fields((), ("id", "job_role", "competency")),
+    "Preferences": Fields(
+        ("learner", "channel", "learning_format", "quiet_from", "quiet_to", "changed_at"), ()
+    ),
+    "RoleCompetency": Fields((), ("id", "job_role", "competency", "level", "position")),
+    "RoleName": Fields(
+        (),
+        (
+            "id",
+            "source",
+            "name",
+            "key",
+            "job_role",
+            "proposal",
+            "similarity",
+            "first_seen_at",
+            "decided_at",
+        ),
+    ),
+    "ScimClient": Fields(
+        (),
+        (
+            "id",
+            "name",
+            "token_hash",
+            "groups_mean",
+            "home_page",
+            "is_active",
+            "created_at",
+            "last_used_at",
+        ),
+    ),
+    "ScimGroup": Fields(
+        (),
+        ("id", "client", "display_name", "external_id", "unit", "role_name", "created_at", "changed_at"),
+    ),
+    "ScimMembership": Fields(("person", "since"), ("id", "group")),
+    "ScimPerson": Fields(
+        (
+            "learner",
+            "user_name_hash",
+            "external_hash",
+            "said",
+            "waits_for",
+            "role_name",
+            "closed_account",
+            "created_at",
+            "changed_at",
+            "deleted_at",
+        ),
+        ("id", "client"),
+    ),
     "User": Fields(
         ("id", "login_hash", "login", "name", "learner", "time_zone", "language", "last_login"),
         ("password", "roles", "is_active"),
@@ -111,6 +176,61 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in Enrolment.objects.filter(learner=learner).select_related("course")
         ],
+        "identity_provider": _provisioned(learner),
+        **_own_profile(learner),
+    }
+
+
+def _provisioned(learner: Learner) -> dict[str, Any] | None:
+    """What an identity provider said about the person, in its own words."""
+    row = ScimPerson.objects.filter(learner=learner).select_related("client").first()
+    if row is None:
+        return None
+    return {
+        "name": row.client.name,
+        "said": row.said,
+        "groups": [
+            {"name": one.group.display_name, "since": _iso(one.since)}
+            for one in row.memberships.select_related("group")
+        ],
+        "created_at": _iso(row.created_at),
+        "changed_at": _iso(row.changed_at),
+        "let_go_at": _iso(row.deleted_at),
+    }
+
+
+def _own_profile(learner: Learner) -> dict[str, Any]:
+    """What the person brought along, how they like to learn and what they want to reach."""
+    wishes = Preferences.objects.filter(learner=learner).first()
+    return {
+        "baseline_skills": [
+            {
+                "competency": row.competency.name,
+                "level": row.level,
+                "source": row.source,
+                "as_of": _iso(row.as_of),
+            }
+            for row in BaselineSkill.objects.filter(learner=learner).select_related("competency")
+        ],
+        "preferences": wishes
+        and {
+            "channel": wishes.channel,
+            "learning_format": wishes.learning_format,
+            "quiet_from": wishes.quiet_from and wishes.quiet_from.isoformat(),
+            "quiet_to": wishes.quiet_to and wishes.quiet_to.isoformat(),
+            "changed_at": _iso(wishes.changed_at),
+        },
+        "goals": [
+            {
+                "competency": row.competency.name if row.competency else None,
+                "course": row.course.name if row.course else None,
+                "by": _iso(row.by_date),
+                "in_own_words": row.words,
+                "made_at": _iso(row.made_at),
+                "reached_at": _iso(row.reached_at),
+            }
+            for row in Goal.objects.filter(learner=learner).select_related("competency", "course")
+        ],
     }
 
 
@@ -138,6 +258,10 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         "learner": 0 if learner.erased_at else 1,
         "identifier": Identifier.objects.filter(learner=subject).delete()[0],
         "oversight": Oversight.objects.filter(learner=subject).delete()[0],
+        "provisioned": ScimPerson.objects.filter(learner=subject).delete()[0],
+        "baseline": BaselineSkill.objects.filter(learner=subject).delete()[0],
+        "preferences": Preferences.objects.filter(learner=subject).delete()[0],
+        "goal": Goal.objects.filter(learner=subject).delete()[0],
         "user": _unlink_user(subject, now=now),
     }
 

@@ -9,8 +9,19 @@ from django.db.models import Exists, F, OuterRef, Q, UUIDField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Now
 
+from consent import gate
+from consent.scopes import Scope
+
 if TYPE_CHECKING:
-    from learners.models import Enrolment, Learner, OrgUnit, Oversight, User  # noqa: F401  (generic parameters)
+    from learners.models import (  # noqa: F401  (generic parameters)
+        BaselineSkill,
+        Enrolment,
+        Learner,
+        OrgUnit,
+        Oversight,
+        RoleName,
+        User,
+    )
 
 # A circle of units (which only a direct write to the database can make) must not hang a query, hence UNION,
 # which drops what was met before.
@@ -147,3 +158,23 @@ class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
         from learners.models import Learner
 
         return self.filter(learner__in=Learner.objects.visible_to(user, on=on).order_by().values("pk"))
+
+
+class RoleNameQuerySet(models.QuerySet["RoleName"]):
+    def undecided(self) -> "RoleNameQuerySet":
+        """Names that mean nothing yet, or that look like another role, and wait for a person's word."""
+        return self.filter(Q(job_role__isnull=True) | Q(proposal__isnull=False), decided_at__isnull=True)
+
+
+class BaselineSkillQuerySet(models.QuerySet["BaselineSkill"]):
+    def consenting(self) -> "BaselineSkillQuerySet":
+        """Those of people who allow a profile to be made of them; everything that computes asks by this."""
+        allowing = gate.only_allowing(self, Scope.PROFILE)
+        assert isinstance(allowing, BaselineSkillQuerySet)
+        return allowing
+
+    def newest(self) -> "BaselineSkillQuerySet":
+        """One row for each person and competency: the latest word, whoever said it."""
+        return self.order_by("learner_id", "competency_id", "-as_of", "-pk").distinct(
+            "learner_id", "competency_id"
+        )

@@ -1,20 +1,42 @@
 """Who exists: people who sign in, people who learn, where they work and what they are enrolled in."""
 
 from learners.models.courses import Course, Enrolment, PlanStep
-from learners.models.organisation import Competency, JobRole, OrgUnit, RoleCompetency
+from learners.models.levels import Level
+from learners.models.organisation import (
+    Competency,
+    CompetencyItem,
+    CompetencyLesson,
+    JobRole,
+    OrgUnit,
+    RoleCompetency,
+)
 from learners.models.people import Identifier, Learner, Oversight, Role, User
+from learners.models.profiles import BaselineSkill, Goal, Preferences
+from learners.models.provisioning import ScimClient, ScimGroup, ScimMembership, ScimPerson
+from learners.models.rolenames import RoleName
 
 __all__ = [
+    "BaselineSkill",
     "Competency",
+    "CompetencyItem",
+    "CompetencyLesson",
     "Course",
     "Enrolment",
+    "Goal",
     "Identifier",
     "JobRole",
     "Learner",
+    "Level",
     "OrgUnit",
     "Oversight",
     "PlanStep",
+    "Preferences",
     "Role",
     "RoleCompetency",
+    "RoleName",
+    "ScimClient",
+    "ScimGroup",
+    "ScimMembership",
+    "ScimPerson",
     "User",
 ]

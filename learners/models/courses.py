@@ -1,12 +1,10 @@
 """What people are enrolled in, what its plan asks when, and how each enrolment stands."""
 
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from learners.models.organisation import validate_iri
 from learners.querysets import EnrolmentQuerySet
-
-validate_iri = RegexValidator(r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$", "Write an IRI, such as https://… or urn:….")
 
 
 class Course(models.Model):

@@ -10,6 +10,7 @@ from uuid import UUID
 from learners.identity import canonical, employee_hash, identifier_hash
 from learners.models import Identifier, JobRole, Learner, OrgUnit, Oversight, Role, User
 from learners.models.people import login_hash
+from learners.rolenames import resembling
 from learners.roster.known import Known
 from learners.roster.reading import Fault, Row, circles
 
@@ -114,9 +115,14 @@ class Comparison:
         learner = self.known.learners.get(row.key)
         is_new = learner is None
         if learner is None:
-            learner = Learner(employee_hash=row.key, employee_number=row.employee_id)
+            learner = Learner(**({"pk": UUID(bytes=row.person)} if row.person else {}))
+        old_number = learner.employee_number
+        if row.employee_id and (hashed := employee_hash(row.employee_id)) != learner.employee_hash:
+            learner.employee_hash, learner.employee_number = hashed, row.employee_id
         old_email, old_left = learner.email, learner.left_on
         changes = [] if is_new else self._changes(row, learner)
+        if old_number != learner.employee_number and not is_new:
+            changes.append("employee_id")
         changes += self._place(row, learner)
         learner.name, learner.email = row.name, row.email
         learner.time_zone, learner.language = row.time_zone, row.language
@@ -125,11 +131,11 @@ class Comparison:
         if row.email:
             self.by_address[canonical("mbox", row.email)] = learner
         if row.end_date and row.end_date != old_left:
-            self.difference.leavers.append(f"{row.employee_id}: {row.end_date.isoformat()}")
+            self.difference.leavers.append(f"{row.called}: {row.end_date.isoformat()}")
         if is_new:
-            self.difference.added.append(row.employee_id)
+            self.difference.added.append(row.called)
         elif changes:
-            self.difference.changed[row.employee_id] = changes
+            self.difference.changed[row.called] = changes
         if is_new or changes:
             self.writes.learners.append(learner)
         return learner, old_email
@@ -165,11 +171,14 @@ class Comparison:
             changes.append(f"unit {'/'.join(old_path) or '-'} → {'/'.join(row.unit) or '-'}")
         old_role = self.known.role_of[learner.job_role_id] if learner.job_role_id else None
         before = len(self.writes.job_roles)
-        role = self.known.job_role(row.job_role, self.writes.job_roles) if row.job_role else None
+        role = self.known.job_role(row, self.writes.job_roles)
         if role is not None and len(self.writes.job_roles) > before:
             role.impact = row.impact or role.impact
-            self.difference.structure.append(f"new job role {role.name} ({role.impact})")
-        elif role is not None and row.impact and role.impact != row.impact:
+            like = self.known.resemblance[role.name] = resembling(role.name, self.known.role_of.values())
+            hint = f", which resembles {like.job_role.name}" if like else ""
+            self.difference.structure.append(f"new job role {role.name} ({role.impact}){hint}")
+        # A role's impact is said under its own name: two names of one role must not take turns.
+        elif role is not None and row.impact not in ("", role.impact) and not self.known.is_synonym(row):
             self.difference.structure.append(f"job role {role.name}: impact {role.impact} → {row.impact}")
             role.impact = row.impact
             if role.pk is not None:
@@ -214,7 +223,7 @@ class Comparison:
                 self._fault(
                     row,
                     f"this email already names learner {identifiers[new][1]}, who is not the employee "
-                    f"{row.employee_id} of this file",
+                    f"{row.called} of this file",
                 )
                 return
             self.writes.opened_identifiers.append(
@@ -226,8 +235,8 @@ class Comparison:
                     valid_from=self.today if old_email else row.start_date,
                 )
             )
-            if old == new and row.employee_id not in self.difference.changed:
-                self.difference.changed[row.employee_id] = ["identifier"]
+            if old == new and row.called not in self.difference.changed:
+                self.difference.changed[row.called] = ["identifier"]
         self._sign_in_name(row, learner, old_email)
 
     def _sign_in_name(self, row: Row, learner: Learner, old_email: str) -> None:
@@ -245,14 +254,15 @@ class Comparison:
         user.login, user.login_hash = row.email, wanted
         self.known.user_by_login[wanted] = user
         self.writes.users[user.pk] = user
-        self.difference.accounts.append(f"{row.employee_id}: sign-in name follows the email")
+        self.difference.accounts.append(f"{row.called}: sign-in name follows the email")
 
     # who looks after them
 
     def _manager(self, row: Row, learner: Learner) -> None:
         boss: User | None = None
-        if row.manager_employee_id:
-            key = employee_hash(row.manager_employee_id)
+        if row.manager is None and row.manager_employee_id is None:
+            return
+        if key := row.manager_key:
             manager = self.people.get(key) or self.known.learners.get(key)
             if manager is None:
                 self._fault(row, f"manager {row.manager_employee_id} is neither in this file nor known")
@@ -272,7 +282,7 @@ class Comparison:
             person = self.by_address.get(canonical("mbox", row.coach_email))
             coach = self.known.user_by_login.get(login_hash(row.coach_email))
             if learner is person or (coach is not None and coach.learner_id == learner.pk):
-                self._fault(row, f"employee {row.employee_id} is named as their own coach")
+                self._fault(row, f"employee {row.called} is named as their own coach")
                 return
             if coach is None and person is not None:
                 coach = self._account(row, person, Role.COACH)
@@ -299,12 +309,16 @@ class Comparison:
                 Oversight(learner_id=learner.pk, user_id=user.pk, kind=kind, from_date=self.today)
             )
         before = self._called(self.known.users[current.user_id]) if current else "-"
-        said.append(f"{row.employee_id}: {before} → {self._called(user) if user else '-'}")
+        said.append(f"{row.called}: {before} → {self._called(user) if user else '-'}")
 
     @cached_property
     def _numbers(self) -> dict[UUID, str]:
         people = [*self.known.learners.values(), *self.people.values()]
-        return {one.pk: one.employee_number for one in people}
+        return {one.pk: self._number(one) for one in people}
+
+    @staticmethod
+    def _number(learner: Learner) -> str:
+        return learner.employee_number or learner.pseudonym
 
     def _called(self, user: User) -> str:
         """The employee id of somebody who has an account, else their pseudonym."""
@@ -312,7 +326,7 @@ class Comparison:
 
     def _account(self, row: Row, learner: Learner, role: Role) -> User | None:
         """The account of a learner who looks after others, made where there is none; None after a fault."""
-        who = learner.employee_number
+        who = self._number(learner)
         user = self.known.user_of.get(learner.pk)
         if user is None and not learner.email:
             self._fault(row, f"{role.value} {who} has no email, which they would sign in by")
@@ -347,7 +361,7 @@ class Comparison:
             if user is not None and user.is_active and learner.left_on and learner.left_on <= self.today:
                 user.is_active = False
                 self.writes.users[user.pk] = user
-                self.difference.accounts.append(f"{learner.employee_number}: closed, as they have left")
+                self.difference.accounts.append(f"{self._number(learner)}: closed, as they have left")
 
     def _circles(self, rows: Sequence[Row]) -> None:
         keys = {learner.pk: key for key, learner in self.known.learners.items()}
@@ -357,9 +371,11 @@ class Comparison:
             if kind == Oversight.Kind.MANAGER and learner_id in keys and boss is not None:
                 above[keys[learner_id]] = boss
         for row in rows:
+            if row.manager is None and row.manager_employee_id is None:
+                continue
             above.pop(row.key, None)
-            if row.manager_employee_id:
-                above[row.key] = employee_hash(row.manager_employee_id)
+            if manager_key := row.manager_key:
+                above[row.key] = manager_key
         lines = {row.key: row for row in reversed(rows)}
         for circle in circles(above):
             inside = sorted(lines[key].line for key in circle if key in lines)
@@ -368,7 +384,6 @@ class Comparison:
             first = next(n for n, key in enumerate(circle) if key in lines and lines[key].line == inside[0])
             way = [*circle[first:], *circle[:first], circle[first]]
             names = [
-                lines[key].employee_id if key in lines else self.known.learners[key].employee_number
-                for key in way
+                lines[key].called if key in lines else self._number(self.known.learners[key]) for key in way
             ]
             self.faults.append(Fault(inside[0], f"managers in a circle: {' → '.join(names)}"))

@@ -1,6 +1,6 @@
 """Applies a roster: all of it in one transaction, or nothing of it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -11,9 +11,10 @@ from django.db.models.functions import Coalesce, Greatest
 from consent import audit
 from consent.actors import SYSTEM, Party
 from learners.models import Identifier, JobRole, Learner, OrgUnit, Oversight, User
+from learners.rolenames import ROSTER, note_made
 from learners.roster.comparing import Comparison, Difference, Writes
 from learners.roster.known import Known
-from learners.roster.reading import RosterFaults, read
+from learners.roster.reading import Fault, RosterFaults, Row, read
 from learners.zones import known_zones
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 ROWS_AT_ONCE = 1000
 ONE_ROSTER_AT_A_TIME = 7_301_114  # the number of an advisory lock, the same in every process
 LEARNER_FIELDS = (
+    "employee_hash",
     "employee_number",
     "name",
     "email",
@@ -59,18 +61,50 @@ def import_people(
     people = {row.key: row for row in reversed(sheet.rows) if row.employee_id}
     rows = sorted(people.values(), key=lambda row: row.line)
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_ROSTER_AT_A_TIME])
-        comparison = Comparison(Known(lock=not dry_run), today=now.date(), missing_left=missing_left)
-        comparison.compare(rows, progress=progress)
-        faults = list(dict.fromkeys([*sheet.faults, *comparison.faults]))
-        if faults:
-            raise RosterFaults(faults)
+        wait_for_turn()
+        known = Known(lock=not dry_run)
+        comparison = bring_in_line(
+            known,
+            rows,
+            now=now,
+            faults=sheet.faults,
+            dry_run=dry_run,
+            missing_left=missing_left,
+            progress=progress,
+        )
         comparison.difference.ignored = sheet.ignored
         if not dry_run and not comparison.difference.is_empty:
-            _write(comparison.writes, now.date(), progress)
+            made = [(role, known.resemblance.get(role.name)) for role in comparison.writes.job_roles]
+            note_made(made, source=ROSTER, now=now)
             _leave_trace(comparison.difference, by=by, now=now)
     return comparison.difference
+
+
+def wait_for_turn() -> None:
+    """Inside a transaction: whoever changes people comes one after another, whatever the source."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_ROSTER_AT_A_TIME])
+
+
+def bring_in_line(
+    known: Known,
+    rows: Sequence[Row],
+    *,
+    now: datetime,
+    faults: Sequence[Fault] = (),
+    dry_run: bool = False,
+    missing_left: bool = False,
+    progress: Progress = silently,
+) -> Comparison:
+    """Writes what these rows change, after `wait_for_turn`. Raises RosterFaults, and then nothing is written."""
+    comparison = Comparison(known, today=now.date(), missing_left=missing_left)
+    comparison.compare(rows, progress=progress)
+    found = list(dict.fromkeys([*faults, *comparison.faults]))
+    if found:
+        raise RosterFaults(found)
+    if not dry_run and not comparison.difference.is_empty:
+        _write(comparison.writes, now.date(), progress)
+    return comparison
 
 
 def _write(writes: Writes, today: date, progress: Progress) -> None:

@@ -1,47 +1,82 @@
 """What the database says about people before a roster is compared with it; a fixed number of queries."""
 
 import hashlib
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.db.models import Q
 from django.utils.text import slugify
 
+from learners.identity import canonical, identifier_hash
 from learners.models import Identifier, JobRole, Learner, OrgUnit, Oversight, User
 from learners.models.people import login_hash
+from learners.rolenames import ROSTER, Resemblance, decided, spelling
+from learners.roster.reading import Row
 
 Path = tuple[str, ...]
+
+
+class About(NamedTuple):
+    """The people concerned, where it is not everybody: by our own ids, with the addresses they are to have."""
+
+    people: frozenset[UUID]
+    emails: frozenset[str] = frozenset()
 
 
 class Known:
     """People, accounts, relations, units and job roles, by what a roster calls them.
 
     What the roster adds is entered here too, unsaved, so that a later line finds what an earlier one made.
+
+    With `about`, only these people are read, and they are known by `UUID.bytes` in place of the hash of a number.
     """
 
-    def __init__(self, *, lock: bool) -> None:
-        people = Learner.objects.filter(employee_hash__isnull=False, erased_at__isnull=True).order_by("pk")
+    def __init__(self, *, lock: bool, about: About | None = None, source: str = ROSTER) -> None:
+        people = Learner.objects.filter(erased_at__isnull=True).order_by("pk")
+        people = people.filter(Q(employee_hash__isnull=False) if about is None else Q(pk__in=about.people))
         if lock:  # an erasure at the same time comes wholly before us or wholly after
             people = people.select_for_update(of=("self",), no_key=True)
-        self.learners = {bytes(one.employee_hash or b""): one for one in people}
-        users = list(User.objects.order_by("pk"))
+        self.learners = {
+            one.pk.bytes if about is not None else bytes(one.employee_hash or b""): one for one in people
+        }
+        users_about, identifiers_about, oversight_about = self._concerned(about)
+        users = list(User.objects.filter(users_about).order_by("pk"))
         self.users = {one.pk: one for one in users}
         self.user_of = {one.learner_id: one for one in users if one.learner_id}
         self.user_by_login = {bytes(one.login_hash): one for one in users}
         self.open_identifiers: dict[bytes, tuple[int, UUID]] = {
             bytes(hashed): (pk, learner_id)
-            for pk, hashed, learner_id in Identifier.objects.filter(valid_to__isnull=True)
+            for pk, hashed, learner_id in Identifier.objects.filter(identifiers_about, valid_to__isnull=True)
             .order_by("pk")
             .values_list("pk", "hash", "learner_id")
         }
         self.open_oversight = {
             (one.learner_id, one.kind): one
-            for one in Oversight.objects.filter(to_date__isnull=True).order_by("pk")
+            for one in Oversight.objects.filter(oversight_about, to_date__isnull=True).order_by("pk")
         }
-        self._load_structure()
+        self.resemblance: dict[str, Resemblance | None] = {}  # of the roles that are made
+        self._load_structure(source)
 
-    def _load_structure(self) -> None:
+    def _concerned(self, about: About | None) -> tuple[Q, Q, Q]:
+        """Which users, identifiers and relations concern these people."""
+        if about is None:
+            return Q(), Q(), Q()
+        people = [one.pk for one in self.learners.values()]
+        emails = {one.email for one in self.learners.values()} | about.emails
+        emails.discard("")
+        looking_after = Oversight.objects.filter(learner__in=people, to_date__isnull=True).values("user")
+        users = (
+            Q(learner__in=people)
+            | Q(login_hash__in=[login_hash(email) for email in emails])
+            | Q(pk__in=looking_after)
+        )
+        hashes = [identifier_hash(canonical("mbox", email)) for email in emails]
+        return users, Q(hash__in=hashes), Q(learner__in=people)
+
+    def _load_structure(self, source: str) -> None:
         units = {one.pk: one for one in OrgUnit.objects.order_by("pk")}
-        self.path_of = {pk: _path(one, units) for pk, one in units.items()}
+        self.path_of = unit_paths(units)
         self.units: dict[Path, OrgUnit] = {}
         for pk, path in self.path_of.items():
             self.units.setdefault(path, units[pk])
@@ -52,8 +87,10 @@ class Known:
             self.job_roles.setdefault(one.name, one)
         for one in roles:
             self.job_roles.setdefault(one.code, one)
-        self.role_codes = {one.code for one in roles}
+        self.role_by_code = {one.code: one for one in roles}
+        self.role_codes = set(self.role_by_code)
         self.role_of = {one.pk: one for one in roles}
+        self.decided_roles = {key: self.role_of[pk] for key, pk in decided(source).items()}
 
     def unit(self, path: Path, added: list[OrgUnit]) -> OrgUnit:
         """The unit with this path; it and those above it are made where they are missing."""
@@ -65,13 +102,22 @@ class Known:
             added.append(found)
         return found
 
-    def job_role(self, name: str, added: list[JobRole]) -> JobRole:
-        """The job role with this name or code; made where it is missing."""
-        found = self.job_roles.get(name)
+    def job_role(self, row: Row, added: list[JobRole]) -> JobRole | None:
+        """The row's job role: what somebody decided its name means, else the one with this name or code; else made."""
+        if row.role_code:
+            return self.role_by_code[row.role_code]
+        name = row.job_role
+        if not name:
+            return None
+        found = self.decided_roles.get(spelling(name)) or self.job_roles.get(name)
         if found is None:
             found = self.job_roles[name] = JobRole(code=_code(name, self.role_codes), name=name)
             added.append(found)
         return found
+
+    def is_synonym(self, row: Row) -> bool:
+        """Whether somebody decided what the row's job role means."""
+        return spelling(row.job_role) in self.decided_roles
 
     def add_user(self, *, login: str, learner: Learner | None, roles: list[str]) -> User:
         """A new account that nobody can sign in to before an invitation sets its password."""
@@ -91,6 +137,12 @@ class Known:
         if learner:
             self.user_of[learner.pk] = user
         return user
+
+
+def unit_paths(units: dict[int, OrgUnit] | None = None) -> dict[int, Path]:
+    """Every unit's names from the top down, by its key."""
+    units = units if units is not None else {one.pk: one for one in OrgUnit.objects.order_by("pk")}
+    return {pk: _path(one, units) for pk, one in units.items()}
 
 
 def _path(unit: OrgUnit, units: dict[int, OrgUnit]) -> Path:

@@ -4,12 +4,16 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from learners.identity import canonical, employee_hash
+from learners.models import Learner
+
+K = TypeVar("K")
 
 REQUIRED = (
     "employee_id",
@@ -48,7 +52,7 @@ class RosterFaults(Exception):
 
 
 class Row(NamedTuple):
-    """One person of the roster."""
+    """One person of the roster, or of another source that takes the same path (learners.scim)."""
 
     line: int
     employee_id: str
@@ -57,16 +61,30 @@ class Row(NamedTuple):
     unit: tuple[str, ...]  # names from the top down
     job_role: str
     impact: str  # empty: as it is, standard for a new role
-    manager_employee_id: str
+    manager_employee_id: str | None  # None: this source says nothing of managers, so they stay as they are
     coach_email: str | None  # None: the file has no such column, so coaches stay as they are
     time_zone: str
     language: str
     start_date: date | None
     end_date: date | None
+    # A source that knows people by our own ids gives these (`UUID.bytes`); a roster knows employee ids only.
+    person: bytes | None = None
+    manager: bytes | None = None
+    role_code: str = ""  # a job role by its code, where the source has found out which one is meant
 
     @property
     def key(self) -> bytes:
-        return employee_hash(self.employee_id)
+        return self.person or employee_hash(self.employee_id)
+
+    @property
+    def manager_key(self) -> bytes | None:
+        if self.manager or not self.manager_employee_id:
+            return self.manager
+        return employee_hash(self.manager_employee_id)
+
+    @property
+    def called(self) -> str:
+        return self.employee_id or str(Learner(pk=UUID(bytes=self.key)))
 
 
 class Sheet(NamedTuple):
@@ -196,16 +214,16 @@ def _said_twice(rows: list[Row]) -> Iterator[Fault]:
                 )
 
 
-def circles(manager_of: dict[bytes, bytes]) -> list[list[bytes]]:
-    """Every circle of people who manage each other, each once."""
-    found: list[list[bytes]] = []
-    settled: set[bytes] = set()
-    for start in manager_of:
-        path: dict[bytes, None] = {}
-        person: bytes | None = start
+def circles(above: dict[K, K]) -> list[list[K]]:
+    """Every circle of people who manage each other (or of whatever else lies above something), each once."""
+    found: list[list[K]] = []
+    settled: set[K] = set()
+    for start in above:
+        path: dict[K, None] = {}
+        person: K | None = start
         while person is not None and person not in settled and person not in path:
             path[person] = None
-            person = manager_of.get(person)
+            person = above.get(person)
         if person is not None and person in path:
             way = list(path)
             found.append(way[way.index(person) :])

@@ -32,6 +32,8 @@ OPEN: dict[str, Open] = {
     "sources/hooks/<slug:name>": Open(
         "a Git forge calls, and signs its body with the feed's secret; answers a stranger 401", (405,)
     ),
+    "scim/v2/<str:kind>": Open("identity providers show a token of their own (RFC 6750)", (401,)),
+    "scim/v2/<str:kind>/<str:name>": Open("as above: one user or group", (401,)),
     "xapi/about": Open("the standard: a client asks for the versions before it signs in"),
 }
 

@@ -1,6 +1,6 @@
 """Quiet hours hold in every zone of the world, whatever its clocks do."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -45,3 +45,28 @@ def test_it_always_finds_an_hour_that_is_not_quiet(at: datetime, zone: str, star
 
     assert at <= opens <= at + timedelta(days=4)
     assert not timing.is_quiet(opens, where, limits)
+
+
+def test_it_keeps_to_the_recipient_s_own_hours_on_top_of_the_policy_s() -> None:
+    lunch = (time(12), time(13, 30))
+    noon = datetime(2026, 3, 9, 12, tzinfo=LONDON)
+
+    assert timing.is_quiet(noon, LONDON, Limits(), lunch)
+    assert timing.next_open(noon, LONDON, Limits(), lunch) == datetime(2026, 3, 9, 13, 30, tzinfo=LONDON)
+    assert timing.is_quiet(datetime(2026, 3, 9, 19, tzinfo=LONDON), LONDON, Limits(), lunch)
+    assert not timing.is_quiet(datetime(2026, 3, 9, 11, tzinfo=LONDON), LONDON, Limits(), lunch)
+
+
+def test_it_waits_past_both_ends_where_own_hours_begin_in_the_policy_s() -> None:
+    morning = (time(6), time(10))
+    early = datetime(2026, 3, 9, 7, tzinfo=LONDON)
+
+    assert timing.next_open(early, LONDON, Limits(), morning) == datetime(2026, 3, 9, 10, tzinfo=LONDON)
+
+
+def test_it_takes_own_hours_that_leave_no_time_for_none() -> None:
+    all_day = (time(7), time(19))
+    noon = datetime(2026, 3, 9, 12, tzinfo=LONDON)
+
+    assert not timing.is_quiet(noon, LONDON, Limits(), all_day)
+    assert timing.next_open(noon, LONDON, Limits(), all_day) == noon

@@ -16,6 +16,8 @@ from interventions.models import (
     Outcome,
     Suppression,
 )
+from learners.models import Preferences
+from learners.zones import zone_of
 from signals.models import Event, Label, Risk
 from tests.support.journey import Journey
 
@@ -53,6 +55,39 @@ def test_it_asks_a_human_before_the_first_nudge_and_then_shows_it() -> None:
 
     assert decision.action == "nudge"
     assert {d.channel for d in Delivery.objects.filter(state="sent")} == {"card", "email"}
+
+
+def test_it_writes_no_mail_to_somebody_who_wants_their_page_only() -> None:
+    journey = Journey()
+    Preferences.objects.create(learner=journey.enrolment.learner, channel="card", changed_at=journey.now)
+    journey.does()
+    journey.tick(minutes=1)
+
+    journey.tick(days=8)
+    say_yes(journey)
+    journey.tick(minutes=1)
+
+    assert {d.channel for d in Delivery.objects.filter(state="sent")} == {"card"}
+
+
+def test_it_holds_a_nudge_through_the_learner_s_own_quiet_hours() -> None:
+    journey = Journey()
+    journey.does()
+    journey.tick(minutes=1)
+    journey.tick(days=8)
+    say_yes(journey)
+    clock = journey.now.astimezone(zone_of(journey.enrolment.learner))
+    Preferences.objects.create(
+        learner=journey.enrolment.learner,
+        quiet_from=(clock - timedelta(minutes=30)).time(),
+        quiet_to=(clock + timedelta(hours=1)).time(),
+        changed_at=journey.now,
+    )
+
+    journey.tick(minutes=1)
+    assert not Delivery.objects.filter(state="sent").exists()
+    journey.tick(hours=1)
+    assert Delivery.objects.filter(state="sent").exists()
 
 
 def test_it_climbs_from_nudge_to_lesson_to_manager_only_when_nothing_helped() -> None:

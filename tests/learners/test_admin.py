@@ -48,7 +48,7 @@ LEARNER = {
     "email": "ada@example.test",
     "employee_number": "A17",
     "language": "en",
-    **inlines(identifiers=0, oversight=0),
+    **inlines(identifiers=0, oversight=0, baseline=0),
 }
 USER = {"login": "new@example.test", "name": "New", "roles": ["coach"], "language": "en", "is_active": "on"}
 
@@ -326,6 +326,8 @@ def test_it_edits_a_role_with_its_competencies_and_a_course_with_its_plan(admin:
             "impact": "critical",
             **inlines(rolecompetency_set=1),
             "rolecompetency_set-0-competency": competency.pk,
+            "rolecompetency_set-0-level": 3,
+            "rolecompetency_set-0-position": 0,
         },
     )
     admin.post(
@@ -344,6 +346,7 @@ def test_it_edits_a_role_with_its_competencies_and_a_course_with_its_plan(admin:
     )
 
     assert list(JobRole.objects.get().competencies.all()) == [competency]
+    assert JobRole.objects.get().rolecompetency_set.get().level == 3
     assert Course.objects.get().plan.get().name == "Quiz"
 
 

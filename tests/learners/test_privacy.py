@@ -7,16 +7,19 @@ import pytest
 
 from consent.scopes import Scope
 from learners import access, privacy
-from learners.models import Enrolment, Identifier, Learner, Oversight, Role, User
+from learners.models import Enrolment, Identifier, Learner, Oversight, Preferences, Role, User
 from learners.models.people import login_hash
 from tests.support.learners import (
     NOW,
     TODAY,
+    make_baseline,
     make_enrolment,
+    make_goal,
     make_identifier,
     make_learner,
     make_manager,
     make_oversight,
+    make_scim_person,
     make_unit,
     make_user,
 )
@@ -39,6 +42,10 @@ def ada() -> Learner:
     make_identifier(learner=learner, value="ada@example.test")
     make_user(Role.LEARNER, login="ada@example.test", name="Ada Lovelace", learner=learner, password="secret")
     make_enrolment(learner=learner)
+    make_scim_person(learner=learner, said={"userName": "ada@example.test"})
+    make_baseline(learner=learner)
+    make_goal(learner=learner, words="Run the shop one day")
+    Preferences.objects.create(learner=learner, channel="card", changed_at=NOW)
     return learner
 
 
@@ -52,6 +59,10 @@ def test_it_hands_out_everything_as_json(ada: Learner) -> None:
     assert found["identifiers"][0]["value"] == "ada@example.test"
     assert found["looked_after_by"][0]["kind"] == "manager"
     assert found["enrolments"][0]["state"] == "active"
+    assert found["identity_provider"]["said"] == {"userName": "ada@example.test"}
+    assert found["baseline_skills"][0]["level"] == 2
+    assert found["preferences"]["channel"] == "card"
+    assert found["goals"][0]["in_own_words"] == "Run the shop one day"
     assert "Grace" not in json.dumps(found)
 
 
@@ -60,7 +71,16 @@ def test_it_erases_the_person_and_keeps_a_pseudonymous_row(ada: Learner) -> None
 
     rows = privacy.erase(ada.pk, now=NOW)
 
-    assert rows == {"learner": 1, "identifier": 1, "oversight": 1, "user": 1}
+    assert rows == {
+        "learner": 1,
+        "identifier": 1,
+        "oversight": 1,
+        "user": 1,
+        "provisioned": 1,
+        "baseline": 1,
+        "preferences": 1,
+        "goal": 1,
+    }
     ada.refresh_from_db()
     user.refresh_from_db()
     assert (ada.name, ada.email, ada.employee_number, ada.employee_hash, ada.time_zone) == (

@@ -1,25 +1,43 @@
 """Each promise of the database, broken on purpose; and that people print as pseudonyms."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
-from learners.models import Course, Identifier, Learner, OrgUnit, RoleCompetency, User
+from learners.models import (
+    Competency,
+    Course,
+    Goal,
+    Identifier,
+    Learner,
+    OrgUnit,
+    Preferences,
+    RoleCompetency,
+    ScimGroup,
+    ScimMembership,
+    ScimPerson,
+    User,
+)
 from tests.support.learners import (
     NOW,
+    make_baseline,
     make_competency,
     make_course,
     make_enrolment,
+    make_goal,
     make_identifier,
     make_job_role,
     make_learner,
     make_manager,
     make_oversight,
     make_plan_step,
+    make_role_name,
+    make_scim_client,
+    make_scim_person,
     make_unit,
     make_user,
 )
@@ -42,6 +60,11 @@ def own_parent() -> None:
 def same_identifier() -> None:
     one = make_identifier()
     Identifier.objects.create(learner=make_learner(), kind=one.kind, hash=one.hash, value="x")
+
+
+def own_broader_competency() -> None:
+    competency = make_competency()
+    Competency.objects.filter(pk=competency.pk).update(parent=competency)
 
 
 BREACHES: dict[str, Callable[[], Any]] = {
@@ -76,6 +99,49 @@ BREACHES: dict[str, Callable[[], Any]] = {
     ],
     "an_enrolment_ends_when_it_is_no_longer_active": lambda: make_enrolment(state="completed"),
     "enrolment_is_due_after_it_starts": lambda: make_enrolment(starts_on=LATE, due_on=EARLY),
+    "competency_is_not_its_own_parent": own_broader_competency,
+    "required_level_is_on_the_scale": lambda: RoleCompetency.objects.create(
+        job_role=make_job_role(), competency=make_competency(), level=6
+    ),
+    "a_system_names_a_role_once": lambda: twice(make_role_name, name="Fitter", source="roster"),
+    "similarity_is_a_share": lambda: make_role_name(similarity=1.5),
+    "a_role_name_is_not_empty": lambda: make_role_name(key=""),
+    "scim_groups_mean_something": lambda: make_scim_client(groups_mean="anything"),
+    "a_user_name_is_given_once_per_client": lambda: twice(
+        make_scim_person, client=make_scim_client(), user_name_hash=b"one"
+    ),
+    "a_group_name_is_given_once_per_client": lambda: twice(
+        ScimGroup.objects.create,
+        client=make_scim_client(),
+        display_name="Works",
+        created_at=NOW,
+        changed_at=NOW,
+    ),
+    "in_a_group_once": lambda: twice(
+        ScimMembership.objects.create,
+        person=make_scim_person(),
+        group=ScimGroup.objects.create(
+            client=make_scim_client(), display_name="Works", created_at=NOW, changed_at=NOW
+        ),
+        since=NOW,
+    ),
+    "a_source_says_one_level_a_day": lambda: twice(
+        make_baseline, learner=make_learner(), competency=make_competency()
+    ),
+    "baseline_level_is_on_the_scale": lambda: make_baseline(level=0),
+    "baseline_source_is_known": lambda: make_baseline(source="rumour"),
+    "quiet_hours_have_two_ends": lambda: Preferences.objects.create(
+        learner=make_learner(), quiet_from=time(18), changed_at=NOW
+    ),
+    "channel_is_known": lambda: Preferences.objects.create(
+        learner=make_learner(), channel="pigeon", changed_at=NOW
+    ),
+    "learning_format_is_known": lambda: Preferences.objects.create(
+        learner=make_learner(), learning_format="sleep", changed_at=NOW
+    ),
+    "a_goal_is_a_competency_or_a_course": lambda: make_goal(
+        competency=make_competency(), course=make_course()
+    ),
 }
 
 
@@ -117,9 +183,11 @@ def test_it_stores_no_name_or_address_in_the_clear() -> None:
     learner = make_learner(name="Ada Lovelace", email="ada@example.test", employee_number="E-12345")
     make_identifier(learner=learner, value="ada@example.test")
     make_user(name="Ada Lovelace", login="ada@example.test")
+    make_scim_person(learner=learner, said={"displayName": "Ada Lovelace", "userName": "ada@example.test"})
+    make_goal(learner=learner, words="Be a better Lovelace")
 
     with connection.cursor() as cursor:
-        for model in (Learner, User, Identifier):
+        for model in (Learner, User, Identifier, ScimPerson, Goal):
             cursor.execute(f"SELECT convert_to(row_to_json(t)::text, 'UTF8') FROM {model._meta.db_table} t")
             stored = b"".join(bytes(row[0]) for row in cursor.fetchall())
             plain = stored.lower()

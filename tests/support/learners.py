@@ -6,9 +6,11 @@ from typing import Any
 
 from learners.identity import add_identifier
 from learners.models import (
+    BaselineSkill,
     Competency,
     Course,
     Enrolment,
+    Goal,
     Identifier,
     JobRole,
     Learner,
@@ -16,8 +18,12 @@ from learners.models import (
     Oversight,
     PlanStep,
     Role,
+    RoleName,
+    ScimClient,
+    ScimPerson,
     User,
 )
+from learners.rolenames import spelling
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
@@ -105,3 +111,47 @@ def make_enrolment(
     return Enrolment.objects.create(
         learner=learner or make_learner(), course=course or make_course(), **{**values, **fields}
     )
+
+
+def make_role_name(**fields: Any) -> RoleName:
+    number = next(_numbers)
+    values: dict[str, Any] = {"name": f"Name {number}", "source": "scim:Okta", "first_seen_at": NOW}
+    values |= fields
+    return RoleName.objects.create(**{"key": spelling(values["name"]), **values})
+
+
+def make_scim_client(**fields: Any) -> ScimClient:
+    number = next(_numbers)
+    values = {"name": f"Provider {number}", "token_hash": number.to_bytes(16, "big"), "created_at": NOW}
+    return ScimClient.objects.create(**{**values, **fields})
+
+
+def make_scim_person(**fields: Any) -> ScimPerson:
+    """Somebody as an identity provider knows them; a client and a learner are made where none is given."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "user_name_hash": number.to_bytes(16, "big"),
+        "said": {"userName": f"user{number}"},
+        "created_at": NOW,
+        "changed_at": NOW,
+    }
+    values |= fields
+    return ScimPerson.objects.create(
+        **{
+            "client": values.pop("client", None) or make_scim_client(),
+            "learner": values.pop("learner", None) or make_learner(),
+            **values,
+        }
+    )
+
+
+def make_baseline(*, learner: Learner | None = None, **fields: Any) -> BaselineSkill:
+    values: dict[str, Any] = {"level": 2, "source": BaselineSkill.Source.SELF, "as_of": TODAY}
+    values |= fields
+    competency = values.pop("competency", None) or make_competency()
+    return BaselineSkill.objects.create(learner=learner or make_learner(), competency=competency, **values)
+
+
+def make_goal(*, learner: Learner | None = None, **fields: Any) -> Goal:
+    values: dict[str, Any] = {"by_date": date(2026, 6, 1), "made_at": NOW}
+    return Goal.objects.create(learner=learner or make_learner(), **{**values, **fields})

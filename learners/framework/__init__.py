@@ -1,0 +1,1 @@
+"""The competency framework: job role → competency → lesson → item (docs/people.md)."""
