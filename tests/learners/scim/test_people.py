@@ -9,6 +9,7 @@ from django.db import connection
 
 from consent import subject_requests
 from consent.actors import SYSTEM
+from learners import rolenames
 from learners.identity import canonical, employee_hash, identifier_hash, resolve
 from learners.models import JobRole, Learner, Oversight, RoleName, ScimClient, ScimPerson, User
 from learners.rolenames import decide
@@ -316,7 +317,7 @@ def test_it_brings_nobody_back_who_was_erased_while_it_was_writing(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = learner_of(provider.post("Users", user("ann")))
-    note = people.note
+    note = rolenames.note
 
     def erased_meanwhile(*args: Any, **kwargs: Any) -> Any:
         subject_requests.erase(subject=ann.pk, by=SYSTEM, now=NOW)
