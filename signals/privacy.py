@@ -79,6 +79,27 @@ FIELDS: dict[str, Fields] = {
     "AttachmentUse": Fields(("statement",), ("id", "attachment")),
     "StatementLink": Fields(("statement", "target", "keys"), ("stored",)),
     "Activity": Fields((), ("key", "definition", "updated_at")),
+    # The rows say how much there was in a month; the files they name hold people (see signals.archive).
+    "ArchiveFile": Fields(
+        (),
+        (
+            "id",
+            "kind",
+            "month",
+            "name",
+            "rows",
+            "bytes",
+            "sha256",
+            "first_at",
+            "last_at",
+            "schema_version",
+            "sealed_key",
+            "source_hash",
+            "archived_at",
+            "verified_at",
+            "cooled_at",
+        ),
+    ),
     "VerbSynonym": Fields((), ("id", "iri", "verb")),
     "UnknownVerb": Fields((), ("id", "iri", "seen", "first_seen_at", "last_seen_at")),
     "Event": Fields(

@@ -1,0 +1,13 @@
+"""A cold store of a test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def cold_store(tmp_path: Path, settings: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty directory that is the cold store for this test."""
+    settings.ARCHIVE_DIR = str(tmp_path / "archive")  # type: ignore[attr-defined]
+    yield tmp_path / "archive"
