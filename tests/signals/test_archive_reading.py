@@ -83,9 +83,7 @@ def test_it_gives_the_features_that_postgresql_gives() -> None:
                 cold = features(duck, ids, as_of=now)
 
             with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT verb, count(*), sum(amount) FROM signals_event GROUP BY 1 ORDER BY 1"
-                )
+                cursor.execute("SELECT verb, count(*), sum(amount) FROM signals_event GROUP BY 1 ORDER BY 1")
                 assert counts == cursor.fetchall()
             served = compute([(pk, now) for pk in ids])
             assert cold.keys() == served.keys() == set(ids)
