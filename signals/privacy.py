@@ -15,6 +15,7 @@ from consent.crypto import decrypt, encrypt, ring
 from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import Enrolment, Identifier
+from signals.archive import people
 from signals.models import (
     AssessmentResult,
     Attachment,
@@ -267,6 +268,20 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in _lineage_of(subject).select_related("run").order_by("run", "line", "pk")
         ],
+        "archived_events": [
+            {
+                "at": row["occurred_at"].isoformat(),
+                "verb": Verb(row["verb"]).label,
+                "enrolment": row["enrolment_id"],
+                "amount": row["amount"],
+                "score": row["scaled"],
+                "success": row["success"],
+                "seconds": row["duration_s"],
+                "progress": row["progress"],
+            }
+            for row in people.events_of(subject)
+            if row["voided_seq"] is None
+        ],
         "days": [
             {
                 "enrolment": row.enrolment_id,
@@ -334,7 +349,11 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         with connection.cursor() as cursor:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
-        counts = {
+        # Before the rows go: they say which files to look into.
+        archived = people.erase(
+            subject, set(_statements_of(subject).order_by().values_list("pk", flat=True)), now=now
+        )
+        counts = archived | {
             "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
@@ -359,7 +378,7 @@ def _statements_of(subject: UUID) -> Any:
     hashes = _hashes_of(subject)
     keys = [int.from_bytes(found[:8], "big", signed=True) for found in hashes]
     made = Event.objects.filter(learner_id=subject).order_by().values("statement_id")
-    found = Q(pk__in=made)
+    found = Q(pk__in=made) | Q(pk__in=people.statement_ids_of(subject))
     if keys:
         found |= Q(search_keys__overlap=keys)
     return Statement.objects.filter(found)
@@ -479,12 +498,14 @@ def _lock_marks(subject: UUID) -> list[int]:
 
 
 def rotate(batch_size: int) -> int:
-    """How many raw bodies were encrypted again under the newest key. Can be stopped and resumed."""
-    return sum(
+    """How many raw bodies and files' keys were encrypted again under the newest key. Can be stopped and resumed."""
+    turned = sum(
         _rotate_batch(model, column, keys)
         for model, column in _ENCRYPTED
         for keys in _old(model, column, batch_size)
     )
+    with transaction.atomic():
+        return turned + people.rotate()
 
 
 # What is encrypted as bytes, outside of the fields that know it of themselves.
@@ -504,10 +525,11 @@ def _old(model: type[Model], column: str, size: int) -> Iterator[list[Any]]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {key} FROM {table} WHERE substr({column}, 2, 4) <> %s"
+                f"SELECT {key} FROM {table} WHERE substr({column}, 2, 4) <> %s AND substr({column}, 1, 1) <> %s"
                 + (f" AND {key} > %s" if last is not None else "")
                 + f" ORDER BY {key} LIMIT %s",
-                [ring().primary, *([last] if last is not None else []), size],
+                # What stands for a body in the cold store is no token; its file's key is turned instead.
+                [ring().primary, bodies.IN_COLD_STORE, *([last] if last is not None else []), size],
             )
             keys = [row[0] for row in cursor.fetchall()]
         if not keys:

@@ -66,7 +66,7 @@ def thaw_days(pairs: Iterable[tuple[int, date]]) -> list[tuple[datetime, UUID]]:
     back: list[tuple[datetime, UUID]] = []
     for file in _cold(wanted):
         days = wanted[file.month]
-        for rows in _matching(file, "enrolment_id", days):
+        for rows in matching(file, "enrolment_id", days):
             back += _insert(
                 [
                     row
@@ -85,7 +85,7 @@ def thaw_events(keys: Iterable[tuple[datetime, UUID]]) -> list[tuple[datetime, U
         wanted.setdefault(date(at.year, at.month, 1), set()).add(statement.bytes)
     back: list[tuple[datetime, UUID]] = []
     for file in _cold(wanted) if wanted else ():
-        for rows in _matching(file, "statement_id", wanted[file.month]):
+        for rows in matching(file, "statement_id", wanted[file.month]):
             back += _insert(rows)
     return back
 
@@ -117,16 +117,9 @@ def stored_in_cold(keys: Collection[tuple[datetime, UUID]]) -> dict[UUID, dict[s
     return {
         UUID(bytes=row["statement_id"]): row
         for file in (_cold(wanted) if wanted else ())
-        for rows in _matching(file, "statement_id", wanted[file.month])
+        for rows in matching(file, "statement_id", wanted[file.month])
         for row in rows
     }
-
-
-def events_of(learner: UUID) -> Iterator[dict[str, Any]]:
-    """This person's events that lie in the cold store only, month by month."""
-    for file in ArchiveFile.objects.filter(kind=ArchiveFile.Kind.EVENT, cooled_at__isnull=False):
-        for rows in _matching(file, "learner_id", [learner.bytes]):
-            yield from sorted(rows, key=lambda row: (row["occurred_at"], row["statement_id"]))
 
 
 def _cold(months: Collection[date]) -> list[ArchiveFile]:
@@ -137,7 +130,7 @@ def _cold(months: Collection[date]) -> list[ArchiveFile]:
     )
 
 
-def _matching(file: ArchiveFile, column: str, values: Collection[Any]) -> Iterator[list[dict[str, Any]]]:
+def matching(file: ArchiveFile, column: str, values: Collection[Any]) -> Iterator[list[dict[str, Any]]]:
     """The file's rows with one of these values, a batch at a time."""
     import pyarrow as pa
     import pyarrow.dataset as ds
