@@ -4,16 +4,21 @@ What it finds already right it leaves untouched, so a second run changes nothing
 is compared as of the moment it was computed for, and written only if it comes out differently.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from consent import retention
+from consent.scopes import Scope
 from learners.models import Enrolment
-from signals import clock, normalize, partitions, quarantine, store
+from signals import normalize, partitions, store
+from signals.archive import cooling
 from signals.features import compile as compiled
 from signals.features import rollup
 from signals.features.definitions import FEATURE_SET
@@ -30,46 +35,91 @@ from signals.models import (
     Statement,
 )
 from signals.reading import Reading, StoredRow, read_stored
+from signals.rebuilt import Rebuilt
 from signals.risk.score import Known, score
+from signals.table_hashes import TableHash, event_hash, hashes_of, table_hashes
 
 BATCH = 1000
 
 
+class Mode(StrEnum):
+    """What becomes of what a rebuild finds."""
+
+    KEEP = "keep"  # it is put right; a transaction for each batch
+    PREVIEW = "preview"  # it is put right, looked at and rolled back, all in one transaction
+    VERIFY = "verify"  # batch by batch, rolled back: nobody is held up, and nothing may differ
+
+
 @dataclass(slots=True)
-class Rebuilt:
-    """How many rows were looked at, and how many were not as they should be."""
+class _Run:
+    """One rebuild on its way."""
 
-    statements: int = 0
-    enrolments: int = 0
-    events: int = 0
-    rollups: int = 0
-    features: int = 0
-    risks: int = 0
+    mode: Mode
+    since: date | None
+    now: datetime
+    oldest: datetime  # what happened before is past its retention: it is not made again
+    done: Rebuilt
+    touched: set[int] = field(default_factory=set)  # enrolments of events that changed
 
-    @property
-    def changed(self) -> int:
-        return self.events + self.rollups + self.features + self.risks
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """The transaction of one batch."""
+        with transaction.atomic():
+            yield
+            if self.mode is Mode.VERIFY:
+                transaction.set_rollback(True)
 
 
 def rebuild(
-    *, now: datetime, since: date | None = None, progress: Callable[[int], None] = lambda rows: None
+    *,
+    now: datetime,
+    since: date | None = None,
+    mode: Mode = Mode.KEEP,
+    progress: Callable[[int], Any] = lambda rows: None,
 ) -> Rebuilt:
-    """What changed. With `since`, statements stored and days from that date on. One transaction per batch."""
-    done = Rebuilt()
-    for rows in _statements(since):
-        done.statements += len(rows)
-        done.events += _events(rows, now=now)
-        progress(len(rows))
-    for ids in _enrolments():
-        done.enrolments += len(ids)
-        _knowledge(ids, done, since=since, now=now)
-        progress(len(ids))
-    return done
+    """What changed, or would. With `since`, statements stored and days from that date on.
+
+    A preview holds up writers of the enrolments it would change, and no others, until it ends.
+    """
+    run = _Run(mode, since, now, first_kept_month(now), Rebuilt())
+    run.done.before = table_hashes()
+    if mode is Mode.PREVIEW:
+        with transaction.atomic():
+            _walk(run, progress)
+            transaction.set_rollback(True)
+    else:
+        _walk(run, progress)
+    if mode is Mode.KEEP:
+        run.done.after = table_hashes()
+    else:
+        run.done.after = {name: value.plus(run.done.added[name]) for name, value in run.done.before.items()}
+    return run.done
+
+
+def first_kept_month(now: datetime) -> datetime:
+    """The first moment of the oldest month whose records are still kept (`consent.retention`)."""
+    before = retention.expired(Scope.RECORD, now)
+    return datetime(before.year, before.month, 1, tzinfo=UTC)
 
 
 def work_ahead(*, since: date | None = None) -> int:
     """How many rows a rebuild will walk, for a progress bar."""
     return _from(since).count() + EnrolmentMark.objects.count()
+
+
+def _walk(run: _Run, progress: Callable[[int], Any]) -> None:
+    for rows in _statements(run.since):
+        run.done.statements += len(rows)
+        _events(rows, run)
+        progress(len(rows))
+    if run.since is None:
+        _orphans(run)
+    for ids in _enrolments():
+        # A preview shows what follows from the events that change; everybody else is left alone.
+        wanted = ids if run.mode is not Mode.PREVIEW else [pk for pk in ids if pk in run.touched]
+        if wanted:
+            _knowledge(wanted, run)
+        progress(len(ids))
 
 
 # --- events from statements -----------------------------------------------------------------------------------
@@ -94,14 +144,10 @@ def _statements(since: date | None) -> Iterator[list[Statement]]:
         after = (batch[-1].stored, batch[-1].pk)
 
 
-def _events(rows: Sequence[Statement], *, now: datetime) -> int:
-    """How many of these statements now have another event than before, or have one at last."""
+def _events(rows: Sequence[Statement], run: _Run) -> None:
+    """Puts right the events of these statements that are not as they should be."""
     credentials = Credential.objects.in_bulk({row.credential_id for row in rows})
-    changed = 0
-    with transaction.atomic():
-        read = {row.pk: read_stored(StoredRow(row.pk, row.stored, bytes(row.body), False)) for row in rows}
-        clock.recall(list(read.values()))
-        held = quarantine.held_back(read)
+    with run.batch():
         for backfill in (False, True):
             readings = []
             known_at: dict[UUID, datetime] = {}
@@ -109,24 +155,24 @@ def _events(rows: Sequence[Statement], *, now: datetime) -> int:
                 credential = credentials[row.credential_id]
                 if (Credential.Permission.BACKFILL in credential.permissions) is not backfill:
                     continue
-                reading = read[row.pk]
+                reading = read_stored(StoredRow(row.pk, row.stored, bytes(row.body), backfill))
                 # Not "waiting": an old registration must not enrol somebody again who has left since.
                 reading.waits = False
-                # What quarantine holds back stays held back until a person says otherwise.
-                if row.pk not in held and in_time(reading.occurred_at, credential, now=now):
+                # What quarantine holds back because of its clock stays held back until a person says otherwise.
+                in_order = in_time(reading.occurred_at, credential, now=run.now)
+                if in_order and reading.occurred_at >= run.oldest:
                     readings.append(reading)
                     known_at[row.pk] = reading.occurred_at if backfill else row.stored
-            changed += _derive(readings, known_at, backfill=backfill, now=now)
-    return changed
+            _derive(readings, known_at, run, backfill=backfill)
 
 
 def _derive(
-    readings: Sequence[Reading], known_at: dict[UUID, datetime], *, backfill: bool, now: datetime
-) -> int:
+    readings: Sequence[Reading], known_at: dict[UUID, datetime], run: _Run, *, backfill: bool
+) -> None:
     if not readings:
-        return 0
+        return
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings})
-    meant = normalize.interpret(readings, now=now, backfill=backfill)
+    meant = normalize.interpret(readings, now=run.now, backfill=backfill)
     before = _stored_events(readings)
     wrong: list[tuple[Reading, store.NewEvent]] = []
     for reading, event in zip(readings, meant.events, strict=True):
@@ -139,22 +185,58 @@ def _derive(
             continue
         if old is None or _differs(old, event):
             wrong.append((reading, event._replace(known_at=old["known_at"] if old else known_at[reading.id])))
+            run.done.note_kind(old["verb"] if old else None, event.verb)
     if not wrong:
-        return 0
+        return
     ids = [reading.id for reading, _ in wrong]
     touched = {event.enrolment_id for _, event in wrong if event.enrolment_id is not None}
     left = {
         old["enrolment_id"] for key in ids if (old := before.get(key)) and old["enrolment_id"] is not None
     }
+    run.touched |= touched | left
+    places = [(reading.occurred_at, reading.id) for reading, _ in wrong]
+    hashes = _event_hashes(places)
     store.lock_marks(touched | left)
     for reading, _ in wrong:
         if (old := before.get(reading.id)) and old["enrolment_id"] is not None:
-            _touch(old["enrolment_id"], reading.occurred_at.astimezone(UTC).date(), now=now)
-    _delete_events([(reading.occurred_at, reading.id) for reading, _ in wrong])
+            _touch(old["enrolment_id"], reading.occurred_at.astimezone(UTC).date(), now=run.now)
+    _delete_events(places)
     store.park(ids)
-    won = store.write_unparked(ids, [event for _, event in wrong], now=now)
-    normalize.settle(meant, won, now=now)
-    return len(won)
+    won = store.write_unparked(ids, [event for _, event in wrong], now=run.now)
+    normalize.settle(meant, won, now=run.now)
+    run.done.events += len(won)
+    run.done.add_hashes(hashes, _event_hashes(places))
+
+
+def _event_hashes(places: Sequence[tuple[datetime, UUID]]) -> dict[str, TableHash]:
+    return {"events": event_hash(places)} | hashes_of(("results",), [key for _, key in places])
+
+
+def _orphans(run: _Run) -> None:
+    """Takes away events that no stored statement accounts for."""
+    with run.batch(), connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "SELECT v.occurred_at, v.statement_id, v.enrolment_id, v.verb FROM signals_event v WHERE NOT EXISTS"
+                " (SELECT FROM signals_statement s WHERE s.id = v.statement_id)"
+                " ORDER BY v.enrolment_id, v.occurred_at LIMIT %s",
+                [BATCH],
+            )
+            rows = cursor.fetchall()
+            if not rows:
+                return
+            places = [(at, key) for at, key, _, _ in rows]
+            hashes = _event_hashes(places)
+            enrolments = {enrolment for _, _, enrolment, _ in rows if enrolment is not None}
+            store.lock_marks(enrolments)
+            run.touched |= enrolments
+            for at, _, enrolment, verb in rows:
+                run.done.note_kind(verb, None)
+                if enrolment is not None:
+                    _touch(enrolment, at.astimezone(UTC).date(), now=run.now)
+            _delete_events(places)
+            run.done.orphans += len(rows)
+            run.done.add_hashes(hashes, _event_hashes(places))
 
 
 _COMPARED = (
@@ -167,11 +249,6 @@ _COMPARED = (
     "success",
     "duration_s",
     "progress",
-    "value",
-    "session",
-    "background_s",
-    "device",
-    "network",
     "is_result",
 )
 
@@ -187,8 +264,7 @@ def _stored_events(readings: Sequence[Reading]) -> dict[UUID, dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.statement_id, e.learner_id, e.enrolment_id, e.known_at, e.verb, e.activity, e.activity_type,"
-            " e.amount, e.scaled, e.success, e.duration_s, e.progress, e.value, e.session, e.background_s, e.device,"
-            " e.network, r.statement_id IS NOT NULL AS is_result,"
+            " e.amount, e.scaled, e.success, e.duration_s, e.progress, r.statement_id IS NOT NULL AS is_result,"
             " r.is_item"
             " FROM unnest(%s::timestamptz[], %s::uuid[]) n (at, id)"
             " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"
@@ -196,7 +272,11 @@ def _stored_events(readings: Sequence[Reading]) -> dict[UUID, dict[str, Any]]:
             [[reading.occurred_at for reading in readings], [reading.id for reading in readings]],
         )
         names = [column.name for column in cursor.description or ()]
-        return {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+        found = {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+    missing = [(reading.occurred_at, reading.id) for reading in readings if reading.id not in found]
+    for key, row in cooling.stored_in_cold(missing).items():
+        found[key] = row | {"learner_id": UUID(bytes=row["learner_id"])}
+    return found
 
 
 def _delete_events(keys: Sequence[tuple[datetime, UUID]]) -> None:
@@ -229,18 +309,27 @@ def _enrolments() -> Iterator[list[int]]:
         last = ids[-1]
 
 
-def _knowledge(ids: Sequence[int], done: Rebuilt, *, since: date | None, now: datetime) -> None:
-    with transaction.atomic():
+def _knowledge(ids: Sequence[int], run: _Run) -> None:
+    done, now = run.done, run.now
+    with run.batch():
         marks = {
             mark.pk: mark
             for mark in EnrolmentMark.objects.select_for_update().filter(pk__in=ids).order_by("pk")
         }
+        if run.mode is Mode.VERIFY:
+            # What a refresh has still to take up differs for now, and rightly so.
+            waiting = [pk for pk, mark in marks.items() if mark.dirty_since is not None]
+            done.waiting += len(waiting)
+            marks = {pk: mark for pk, mark in marks.items() if pk not in set(waiting)}
+        done.enrolments += len(marks)
+        hashes = hashes_of(_KNOWLEDGE, list(marks))
         enrolments = Enrolment.objects.select_related("course", "learner").in_bulk(marks)
         allowed = computable(enrolments.values())
         kept = [pk for pk in sorted(marks) if enrolments[pk].learner_id in allowed]
         refused = [pk for pk in marks if pk not in set(kept)]
-        done.rollups += rollup.recompute(_days(kept, since))
+        done.rollups += rollup.recompute(_days(kept, run))
         before = FeatureRow.objects.in_bulk(kept)
+        risks = _risks(marks)
         moments = {pk: _as_of(before.get(pk), marks[pk], now) for pk in kept}
         features = compiled.compute([(pk, moments[pk]) for pk in kept])
         known = [
@@ -254,6 +343,9 @@ def _knowledge(ids: Sequence[int], done: Rebuilt, *, since: date | None, now: da
             for pk in kept
         ]
         changed = [row for row in known if not _is_same(before.get(row.enrolment_id), row)]
+        for row in changed:
+            old = before.get(row.enrolment_id)
+            done.note_features(old.values if old else None, row.features)
         store_features(changed)
         done.features += len(changed)
         active = [row for row in known if enrolments[row.enrolment_id].state == Enrolment.State.ACTIVE]
@@ -261,16 +353,26 @@ def _knowledge(ids: Sequence[int], done: Rebuilt, *, since: date | None, now: da
         over = [pk for pk in kept if enrolments[pk].state != Enrolment.State.ACTIVE]
         done.risks += Risk.objects.filter(pk__in=over + refused).delete()[0]
         done.features += FeatureRow.objects.filter(pk__in=refused).delete()[0]
+        for pk, value in _risks(marks).items():
+            done.note_risk(pk, risks.get(pk), value)
         EnrolmentMark.objects.filter(pk__in=kept).update(dirty_since=None, dirty_days=[])
+        done.add_hashes(hashes, hashes_of(_KNOWLEDGE, list(marks)))
 
 
-def _days(ids: Sequence[int], since: date | None) -> set[tuple[int, date]]:
+_KNOWLEDGE = ("rollups", "features", "risks")
+
+
+def _risks(ids: Iterable[int]) -> dict[int, float | None]:
+    return dict(Risk.objects.filter(pk__in=list(ids)).order_by().values_list("pk", "value"))
+
+
+def _days(ids: Sequence[int], run: _Run) -> set[tuple[int, date]]:
     """Every day of these enrolments that has events, or a rollup that should perhaps not be there."""
+    since = max(run.since or run.oldest.date(), run.oldest.date())
     events = Event.objects.filter(enrolment_id__in=ids, voided_seq__isnull=True).order_by()
     rollups = DailyRollup.objects.filter(enrolment__in=ids).order_by()
-    if since:
-        events = events.filter(occurred_at__gte=_midnight(since))
-        rollups = rollups.filter(day__gte=since)
+    events = events.filter(occurred_at__gte=_midnight(since))
+    rollups = rollups.filter(day__gte=since)
     days = events.values_list("enrolment_id", "occurred_at__date").distinct()
     return {(pk, day) for pk, day in days if pk is not None} | set(rollups.values_list("enrolment_id", "day"))
 
