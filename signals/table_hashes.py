@@ -69,9 +69,7 @@ def hashes_of(names: Sequence[str], keys: Sequence[Any]) -> dict[str, TableHash]
 
 def event_hash(places: Sequence[tuple[Any, Any]]) -> TableHash:
     """The hash of the events at these (occurred_at, statement_id): found through their months, unlike by id alone."""
-    where = (
-        " WHERE (occurred_at, statement_id) IN (SELECT * FROM unnest(%s::timestamptz[], %s::uuid[]))"
-    )
+    where = " WHERE (occurred_at, statement_id) IN (SELECT * FROM unnest(%s::timestamptz[], %s::uuid[]))"
     return _hash("events", where, [[at for at, _ in places], [key for _, key in places]])
 
 
