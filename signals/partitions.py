@@ -72,20 +72,16 @@ def newest(months: Iterable[date]) -> set[date]:
 def drop(month: date) -> int:
     """How many bytes were given back: the month's partition goes, whatever its size. In the caller's transaction.
 
-    Raises ValueError for one of the newest, which every process may remember as being there.
+    One of the newest, which every process may remember as being there, is emptied instead.
     """
     there = existing()
     if month not in there:
         return 0
-    if month in newest(there):
-        raise ValueError(
-            f"{month:%Y-%m} is among the {NEVER_DROPPED} newest months, which are never dropped."
-        )
     name = f"{TABLE}_{month:%Y_%m}"
     with patience(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_total_relation_size(%s::regclass)", [name])
         size = int(cursor.fetchone()[0])
-        cursor.execute(f"DROP TABLE {name}")
+        cursor.execute(f"TRUNCATE {name}" if month in newest(there) else f"DROP TABLE {name}")
     return size
 
 

@@ -16,6 +16,7 @@ from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import Enrolment, Identifier
 from signals.archive import people
+from signals.expiry import expire, relocate
 from signals.models import (
     AssessmentResult,
     Attachment,
@@ -37,6 +38,8 @@ from signals.models import (
 )
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
+
+__all__ = ["FIELDS", "erase", "expire", "export", "grant", "relocate", "rotate", "withdraw"]
 
 FIELDS: dict[str, Fields] = {
     "Credential": Fields(

@@ -23,6 +23,7 @@ from signals.features import compile as compiled
 from signals.features import rollup
 from signals.features.definitions import FEATURE_SET
 from signals.features.refresh import computable, store_features
+from signals.expiry import ended_before, given_up_months
 from signals.ingest import in_time
 from signals.models import (
     AssessmentResult,
@@ -57,7 +58,7 @@ class _Run:
     mode: Mode
     since: date | None
     now: datetime
-    oldest: datetime  # what happened before is past its retention: it is not made again
+    given_up: set[date]  # months past their retention: what happened in them is not made again
     done: Rebuilt
     touched: set[int] = field(default_factory=set)  # enrolments of events that changed
 
@@ -81,7 +82,7 @@ def rebuild(
 
     A preview holds up writers of the enrolments it would change, and no others, until it ends.
     """
-    run = _Run(mode, since, now, first_kept_month(now), Rebuilt())
+    run = _Run(mode, since, now, given_up_months(), Rebuilt())
     run.done.before = table_hashes()
     if mode is Mode.PREVIEW:
         with transaction.atomic():
@@ -94,12 +95,6 @@ def rebuild(
     else:
         run.done.after = {name: value.plus(run.done.added[name]) for name, value in run.done.before.items()}
     return run.done
-
-
-def first_kept_month(now: datetime) -> datetime:
-    """The first moment of the oldest month whose records are still kept (`consent.retention`)."""
-    before = retention.expired(Scope.RECORD, now)
-    return datetime(before.year, before.month, 1, tzinfo=UTC)
 
 
 def work_ahead(*, since: date | None = None) -> int:
@@ -160,7 +155,7 @@ def _events(rows: Sequence[Statement], run: _Run) -> None:
                 reading.waits = False
                 # What quarantine holds back because of its clock stays held back until a person says otherwise.
                 in_order = in_time(reading.occurred_at, credential, now=run.now)
-                if in_order and reading.occurred_at >= run.oldest:
+                if in_order and partitions.month_of(reading.occurred_at) not in run.given_up:
                     readings.append(reading)
                     known_at[row.pk] = reading.occurred_at if backfill else row.stored
             _derive(readings, known_at, run, backfill=backfill)
@@ -324,6 +319,9 @@ def _knowledge(ids: Sequence[int], run: _Run) -> None:
         done.enrolments += len(marks)
         hashes = hashes_of(_KNOWLEDGE, list(marks))
         enrolments = Enrolment.objects.select_related("course", "learner").in_bulk(marks)
+        # Over for so long that what was computed about them is past its period: it is not made again.
+        past = set(ended_before(retention.expired(Scope.PROFILE, now)).filter(pk__in=marks).values_list("pk", flat=True))
+        marks = {pk: mark for pk, mark in marks.items() if pk not in past}
         allowed = computable(enrolments.values())
         kept = [pk for pk in sorted(marks) if enrolments[pk].learner_id in allowed]
         refused = [pk for pk in marks if pk not in set(kept)]
@@ -368,11 +366,11 @@ def _risks(ids: Iterable[int]) -> dict[int, float | None]:
 
 def _days(ids: Sequence[int], run: _Run) -> set[tuple[int, date]]:
     """Every day of these enrolments that has events, or a rollup that should perhaps not be there."""
-    since = max(run.since or run.oldest.date(), run.oldest.date())
     events = Event.objects.filter(enrolment_id__in=ids, voided_seq__isnull=True).order_by()
     rollups = DailyRollup.objects.filter(enrolment__in=ids).order_by()
-    events = events.filter(occurred_at__gte=_midnight(since))
-    rollups = rollups.filter(day__gte=since)
+    if run.since:
+        events = events.filter(occurred_at__gte=_midnight(run.since))
+        rollups = rollups.filter(day__gte=run.since)
     days = events.values_list("enrolment_id", "occurred_at__date").distinct()
     return {(pk, day) for pk, day in days if pk is not None} | set(rollups.values_list("enrolment_id", "day"))
 

@@ -173,9 +173,11 @@ def test_archiving_again_keeps_bodies_that_are_cold(cold: Enrolment) -> None:
     assert len({bodies.unseal(bytes(row.body)).raw for row in Statement.objects.all()}) == 5
 
 
-def test_it_never_drops_the_newest_partitions() -> None:
+def test_it_empties_the_newest_partitions_and_drops_the_others() -> None:
     partitions.ensure([date(2030, number, 1) for number in range(1, 8)])
+    oldest, newest = min(partitions.existing()), date(2030, 7, 1)
 
-    with pytest.raises(ValueError, match="never dropped"):
-        partitions.drop(date(2030, 7, 1))
-    assert partitions.drop(min(partitions.existing())) > 0
+    assert partitions.drop(newest) > 0 and partitions.drop(oldest) > 0
+
+    assert newest in partitions.existing() and oldest not in partitions.existing()
+    assert partitions.ensure([oldest]) == 1

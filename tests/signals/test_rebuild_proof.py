@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
+from consent import retention
 from consent.models import ConsentScope
 from learners.models import Course, Enrolment, PlanStep
 from signals.archive import cooling, raw
@@ -20,6 +21,7 @@ from signals.models import (
     FeatureRow,
     Risk,
     RiskChange,
+    Statement,
     VerbSynonym,
 )
 from signals.rebuild import Mode, rebuild
@@ -201,11 +203,15 @@ def test_a_cold_event_understood_anew_overrules_the_cold_store(history: Enrolmen
     assert rebuild(now=day(63), mode=Mode.VERIFY).changed == 0
 
 
-def test_it_does_not_bring_back_what_is_past_its_retention(history: Enrolment) -> None:
+def test_it_does_not_bring_back_what_was_given_up(history: Enrolment) -> None:
     ConsentScope.objects.filter(pk="record").update(retention_days=30)
-    Event.objects.all().delete()
+    late = statement(at=day(1))
+    send(late, credential=make_credential().credential, now=day(70))
+    retention.apply(now=datetime(2026, 4, 1, tzinfo=UTC))
 
+    assert Statement.objects.count() == 1  # stored in March, of something in January
     assert rebuild(now=datetime(2026, 4, 1, tzinfo=UTC)).events == 0
+    assert not Event.objects.exists()
 
 
 def test_it_keeps_only_the_greatest_moves() -> None:
