@@ -83,7 +83,12 @@ def expire(scope: Scope, before: datetime, *, now: datetime) -> list[Step]:
     if scope is Scope.RECORD:
         # In this order: an event never outlives its statement, or a rebuild would take it for an orphan.
         floor = partitions.month_of(before.astimezone(UTC))
-        return [*_event_months(floor), *_derived(floor, now=now), *_statement_months(floor), *_quarantined(before)]
+        return [
+            *_event_months(floor),
+            *_derived(floor, now=now),
+            *_statement_months(floor),
+            *_quarantined(before),
+        ]
     if scope is Scope.PROFILE:
         return _computed(before)
     return []

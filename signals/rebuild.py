@@ -320,7 +320,11 @@ def _knowledge(ids: Sequence[int], run: _Run) -> None:
         hashes = hashes_of(_KNOWLEDGE, list(marks))
         enrolments = Enrolment.objects.select_related("course", "learner").in_bulk(marks)
         # Over for so long that what was computed about them is past its period: it is not made again.
-        past = set(ended_before(retention.expired(Scope.PROFILE, now)).filter(pk__in=marks).values_list("pk", flat=True))
+        past = set(
+            ended_before(retention.expired(Scope.PROFILE, now))
+            .filter(pk__in=marks)
+            .values_list("pk", flat=True)
+        )
         marks = {pk: mark for pk, mark in marks.items() if pk not in past}
         allowed = computable(enrolments.values())
         kept = [pk for pk in sorted(marks) if enrolments[pk].learner_id in allowed]
