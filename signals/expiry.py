@@ -36,7 +36,7 @@ from signals.models import (
 
 AT_ONCE = 2000
 COLD_STORE = "the cold store"
-LABEL, EVENTS = "signals", "events"
+LABEL, EVENTS, FEATURES = "signals", "events", "features"
 
 
 # --- months that only the cold store needs to hold ---------------------------------------------------------------
@@ -101,6 +101,13 @@ def given_up_months() -> set[date]:
         date.fromisoformat(f"{store[-7:]}-01")
         for store in stores.order_by().values_list("detail__store", flat=True)
     }
+
+
+def given_up_before() -> datetime | None:
+    """Features of enrolments that were over before this moment were given up (None: none ever were)."""
+    entries = AuditEntry.objects.filter(action=EXPIRED, detail__store=f"{LABEL}.{FEATURES}")
+    latest = entries.order_by("-pk").values_list("detail__before", flat=True).first()
+    return datetime.fromisoformat(latest) if latest else None
 
 
 def _event_months(floor: date) -> list[Step]:
@@ -240,7 +247,7 @@ def _computed(before: datetime) -> list[Step]:
     ended = Q(enrolment__in=ended_before(before))
     steps = []
     for store, rows in (
-        ("features", FeatureRow.objects.filter(ended, as_of__lt=before)),
+        (FEATURES, FeatureRow.objects.filter(ended, as_of__lt=before)),
         ("risks", Risk.objects.filter(ended, as_of__lt=before)),
         ("risk_changes", RiskChange.objects.filter(at__lt=before)),
         ("labels", Label.objects.filter(as_of__lt=before)),

@@ -14,8 +14,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from consent import retention
-from consent.scopes import Scope
+from consent.arrays import fetch, moments, uuids
 from learners.models import Enrolment
 from signals import normalize, partitions, store
 from signals.archive import cooling
@@ -23,7 +22,7 @@ from signals.features import compile as compiled
 from signals.features import rollup
 from signals.features.definitions import FEATURE_SET
 from signals.features.refresh import computable, store_features
-from signals.expiry import ended_before, given_up_months
+from signals.expiry import ended_before, given_up_before, given_up_months
 from signals.ingest import in_time
 from signals.models import (
     AssessmentResult,
@@ -59,8 +58,15 @@ class _Run:
     since: date | None
     now: datetime
     given_up: set[date]  # months past their retention: what happened in them is not made again
+    forgotten: datetime | None  # nothing is computed any more about enrolments that were over by then
     done: Rebuilt
     touched: set[int] = field(default_factory=set)  # enrolments of events that changed
+
+    def long_over(self, ids: Iterable[int]) -> set[int]:
+        """Those of the enrolments whose features were given up."""
+        if self.forgotten is None:
+            return set()
+        return set(ended_before(self.forgotten).filter(pk__in=list(ids)).values_list("pk", flat=True))
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -82,7 +88,7 @@ def rebuild(
 
     A preview holds up writers of the enrolments it would change, and no others, until it ends.
     """
-    run = _Run(mode, since, now, given_up_months(), Rebuilt())
+    run = _Run(mode, since, now, given_up_months(), given_up_before(), Rebuilt())
     run.done.before = table_hashes()
     if mode is Mode.PREVIEW:
         with transaction.atomic():
@@ -256,22 +262,28 @@ def _differs(old: dict[str, Any], event: store.NewEvent) -> bool:
 
 
 def _stored_events(readings: Sequence[Reading]) -> dict[UUID, dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT e.statement_id, e.learner_id, e.enrolment_id, e.known_at, e.verb, e.activity, e.activity_type,"
-            " e.amount, e.scaled, e.success, e.duration_s, e.progress, r.statement_id IS NOT NULL AS is_result,"
-            " r.is_item"
-            " FROM unnest(%s::timestamptz[], %s::uuid[]) n (at, id)"
-            " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"
-            " LEFT JOIN signals_assessmentresult r ON r.statement_id = n.id",
-            [[reading.occurred_at for reading in readings], [reading.id for reading in readings]],
-        )
-        names = [column.name for column in cursor.description or ()]
-        found = {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+    places = [reading.occurred_at for reading in readings]
+    rows = fetch(_STORED, [moments(places), uuids([r.id for r in readings]), min(places), max(places)])
+    found = {row[0]: dict(zip(_STORED_COLUMNS, row, strict=True)) for row in rows}
     missing = [(reading.occurred_at, reading.id) for reading in readings if reading.id not in found]
     for key, row in cooling.stored_in_cold(missing).items():
         found[key] = row | {"learner_id": UUID(bytes=row["learner_id"])}
     return found
+
+
+_STORED_COLUMNS = ("statement_id", "learner_id", "known_at", *_COMPARED, "is_item")
+_STORED = """
+SELECT e.statement_id, e.learner_id, e.known_at, e.enrolment_id, e.verb, e.activity, e.activity_type, e.amount,
+       e.scaled, e.success, e.duration_s, e.progress, r.statement_id IS NOT NULL, r.is_item
+FROM unnest($1::timestamptz[], $2::uuid[]) n (at, id)
+CROSS JOIN LATERAL (
+    SELECT * FROM signals_event v
+    WHERE v.occurred_at = n.at AND v.statement_id = n.id
+      AND v.occurred_at BETWEEN $3::timestamptz AND $4::timestamptz  -- leaves the other months out
+    OFFSET 0  -- keeps this a look-up, whatever the planner thinks of the table
+) e
+LEFT JOIN signals_assessmentresult r ON r.statement_id = n.id
+"""
 
 
 def _delete_events(keys: Sequence[tuple[datetime, UUID]]) -> None:
@@ -316,16 +328,12 @@ def _knowledge(ids: Sequence[int], run: _Run) -> None:
             waiting = [pk for pk, mark in marks.items() if mark.dirty_since is not None]
             done.waiting += len(waiting)
             marks = {pk: mark for pk, mark in marks.items() if pk not in set(waiting)}
+        # What was computed about them was given up when their enrolment had long been over: it is not made again.
+        over_long = run.long_over(marks)
+        marks = {pk: mark for pk, mark in marks.items() if pk not in over_long}
         done.enrolments += len(marks)
         hashes = hashes_of(_KNOWLEDGE, list(marks))
         enrolments = Enrolment.objects.select_related("course", "learner").in_bulk(marks)
-        # Over for so long that what was computed about them is past its period: it is not made again.
-        past = set(
-            ended_before(retention.expired(Scope.PROFILE, now))
-            .filter(pk__in=marks)
-            .values_list("pk", flat=True)
-        )
-        marks = {pk: mark for pk, mark in marks.items() if pk not in past}
         allowed = computable(enrolments.values())
         kept = [pk for pk in sorted(marks) if enrolments[pk].learner_id in allowed]
         refused = [pk for pk in marks if pk not in set(kept)]

@@ -214,6 +214,19 @@ def test_it_does_not_bring_back_what_was_given_up(history: Enrolment) -> None:
     assert not Event.objects.exists()
 
 
+def test_age_alone_gives_nothing_up(history: Enrolment) -> None:
+    Enrolment.objects.update(state="completed", ended_at=day(6))
+    refresh(now=day(7))
+    before = table_hashes()
+    DailyRollup.objects.all().delete()
+
+    seen = rebuild(now=day(4000), mode=Mode.VERIFY)
+
+    assert seen.rollups == before["rollups"].rows
+    assert seen.after["rollups"] == before["rollups"]
+    assert seen.after["features"] == seen.before["features"] == before["features"]
+
+
 def test_it_keeps_only_the_greatest_moves() -> None:
     done = Rebuilt()
     for number in range(200):
