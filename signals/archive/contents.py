@@ -49,7 +49,7 @@ def source_hash(kind: str, month: date) -> tuple[int, str]:
 
 
 def size(kind: str, month: date) -> int:
-    """About how many bytes PostgreSQL uses for the month's rows; indexes included for events, which have a partition."""
+    """About how many bytes PostgreSQL uses for the month's rows; for events, which have a partition, with indexes."""
     with connection.cursor() as cursor:
         if kind == ArchiveFile.Kind.EVENT:
             cursor.execute(

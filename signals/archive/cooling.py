@@ -21,6 +21,7 @@ from signals.features.rollup import COMPLETING
 from signals.models import ArchiveFile
 from signals.partitions import TABLE, patience
 
+_AT_ONCE = 10_000  # rows as Python values at a time
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 
 
@@ -138,7 +139,7 @@ def matching(file: ArchiveFile, column: str, values: Collection[Any]) -> Iterato
     source = files.dataset(file)
     kind = source.schema.field(column).type
     wanted = ds.field(column).isin(pa.array(list(values), kind))
-    for batch in source.to_batches(filter=wanted, use_threads=False):
+    for batch in source.to_batches(filter=wanted, batch_size=_AT_ONCE, use_threads=False):
         if batch.num_rows:
             yield batch.to_pylist()
 

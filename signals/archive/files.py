@@ -132,19 +132,22 @@ def opened(file: ArchiveFile) -> Iterator[Any]:
         yield parquet
 
 
+def keep_open(file: ArchiveFile) -> Any:
+    """The same, for a caller who closes it. Not to be used by two threads at once."""
+    return _open(file.name, key_of(file))
+
+
 def dataset(file: ArchiveFile) -> Any:
     """A pyarrow dataset of the file: DuckDB reads it column by column, with its filters pushed down."""
     import pyarrow.dataset as ds
 
     options = ds.ParquetFragmentScanOptions(decryption_properties=_decryption(file.name, key_of(file)))
-    try:
+    with reading(file.name):
         return ds.dataset(
             path_of(file.name),
             schema=schema(file.kind),
             format=ds.ParquetFileFormat(default_fragment_scan_options=options),
         )
-    except (OSError, FileNotFoundError) as fault:
-        raise ArchiveUnreadable(f"{file.name}: {fault}") from fault
 
 
 def key_of(file: ArchiveFile) -> bytes:
@@ -186,18 +189,27 @@ def sha256_of(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(name: str, key: bytes) -> Iterator[Any]:
+def reading(name: str) -> Iterator[None]:
+    """Whatever goes wrong while a file is read is said with its name."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # Not mapped into memory: an unmapped file is a clean error, a truncated map kills the process.
-        with pq.ParquetFile(
-            path_of(name), decryption_properties=_decryption(name, key), memory_map=False
-        ) as parquet:
-            yield parquet
+        yield
     except (OSError, pa.ArrowInvalid) as fault:
         raise ArchiveUnreadable(f"{name}: {fault}") from fault
+
+
+@contextmanager
+def _opened(name: str, key: bytes) -> Iterator[Any]:
+    with reading(name), _open(name, key) as parquet:
+        yield parquet
+
+
+def _open(name: str, key: bytes) -> Any:
+    import pyarrow.parquet as pq
+
+    # Not mapped into memory: an unmapped file is a clean error, a truncated map kills the process.
+    return pq.ParquetFile(path_of(name), decryption_properties=_decryption(name, key), memory_map=False)
 
 
 def _encryption(name: str, key: bytes) -> Any:

@@ -9,7 +9,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,64 +20,76 @@ from signals.xapi.bodies import IN_COLD_STORE as NOTE
 _note = struct.Struct("!cq16s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CACHED_GROUPS = 16  # 2,000 bodies each
+_OPEN_FILES = 4  # reading where a file's parts lie takes longer than reading one part
+
+Found = tuple[int, bytes]  # major version of xAPI, and the bytes as sent
 
 
-class _Groups:
-    """The row groups read last, decrypted, by file and number. Kept in memory only."""
+class _Open:
+    """A file that stays open, and when the statements of each of its row groups were stored."""
+
+    def __init__(self, file: ArchiveFile) -> None:
+        self.parquet = files.keep_open(file)
+        column = self.parquet.schema_arrow.get_field_index("stored")
+        groups = (
+            self.parquet.metadata.row_group(number).column(column).statistics
+            for number in range(self.parquet.num_row_groups)
+        )
+        self.spans = [(group.min, group.max) for group in groups]
+
+
+class _Reader:
+    """The files and row groups read last. Clear text is in this process's memory only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[str, int], dict[bytes, tuple[int, bytes]]] = OrderedDict()
-        self._spans: OrderedDict[str, list[tuple[datetime, datetime]]] = OrderedDict()
+        self._files: OrderedDict[str, _Open] = OrderedDict()
+        self._groups: OrderedDict[tuple[str, int], dict[bytes, Found]] = OrderedDict()
 
-    def find(self, file: ArchiveFile, stored: datetime, key: bytes) -> tuple[int, bytes] | None:
-        """Major version and bytes of the statement, if the file holds it."""
-        with self._lock:
-            for group, (first, last) in enumerate(self._spans_of(file)):
-                if first <= stored <= last and (found := self._group(file, group).get(key)) is not None:
-                    return found
+    def find(self, file: ArchiveFile, stored: datetime, key: bytes) -> Found | None:
+        """The statement, if the file holds it. Raises files.ArchiveUnreadable."""
+        with self._lock, files.reading(file.name):
+            open_file = self._open(file)
+            for number, (first, last) in enumerate(open_file.spans):
+                if first <= stored <= last:
+                    found = self._group(file.name, open_file, number).get(key)
+                    if found is not None:
+                        return found
         return None
 
-    def _spans_of(self, file: ArchiveFile) -> list[tuple[datetime, datetime]]:
-        if file.name not in self._spans:
-            with files.opened(file) as parquet:
-                column = parquet.schema_arrow.get_field_index("stored")
-                statistics = [
-                    parquet.metadata.row_group(group).column(column).statistics
-                    for group in range(parquet.num_row_groups)
-                ]
-                self._spans[file.name] = [(each.min, each.max) for each in statistics]
-            _shorten(self._spans, _CACHED_GROUPS)
-        return self._spans[file.name]
+    def _open(self, file: ArchiveFile) -> _Open:
+        if file.name not in self._files:
+            self._files[file.name] = _Open(file)
+            while len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)[1].parquet.close()
+        self._files.move_to_end(file.name)
+        return self._files[file.name]
 
-    def _group(self, file: ArchiveFile, group: int) -> dict[bytes, tuple[int, bytes]]:
-        where = (file.name, group)
+    def _group(self, name: str, open_file: _Open, number: int) -> dict[bytes, Found]:
+        where = (name, number)
         if where not in self._groups:
-            with files.opened(file) as parquet:
-                table = parquet.read_row_group(group, columns=["id", "major", "raw"], use_threads=False)
+            table = open_file.parquet.read_row_group(
+                number, columns=["id", "major", "raw"], use_threads=False
+            )
             ids, majors, raws = (column.to_pylist() for column in table.columns)
             self._groups[where] = dict(zip(ids, zip(majors, raws, strict=True), strict=True))
-            _shorten(self._groups, _CACHED_GROUPS)
+            while len(self._groups) > _CACHED_GROUPS:
+                self._groups.popitem(last=False)
         self._groups.move_to_end(where)
         return self._groups[where]
 
 
-def _shorten(cache: "OrderedDict[Any, Any]", size: int) -> None:
-    while len(cache) > size:
-        cache.popitem(last=False)
+_reader = _Reader()
 
 
-_groups = _Groups()
-
-
-def read(note: bytes) -> tuple[int, bytes]:
+def read(note: bytes) -> Found:
     """Major version of xAPI and bytes of the statement that this note stands for. Raises files.ArchiveUnreadable."""
     _, micros, key = _note.unpack(note)
     stored = _EPOCH + timedelta(microseconds=micros)
     month = date(stored.year, stored.month, 1)
     # Asked each time: a file that was written again has another name and another key.
     file = ArchiveFile.objects.filter(kind=ArchiveFile.Kind.STATEMENT, month=month).first()
-    found = _groups.find(file, stored, key) if file is not None else None
+    found = _reader.find(file, stored, key) if file is not None else None
     if found is None:
         raise files.ArchiveUnreadable(
             f"The cold store does not hold statement {UUID(bytes=key)} of {month:%Y-%m}; restore its file."

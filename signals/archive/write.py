@@ -64,7 +64,9 @@ def archive(
     """What was written. A transaction for each file; what was interrupted is swept away and written next time."""
     written = []
     for month in due(now=now, before=before):
-        written.append(write(month.kind, month.month, now=now))
+        file = write(month.kind, month.month, now=now)
+        if file is not None:
+            written.append(file)
         progress(month.rows)
     with transaction.atomic():
         lock()
@@ -72,13 +74,18 @@ def archive(
     return Archived(written)
 
 
-def write(kind: ArchiveFile.Kind, month: date, *, now: datetime) -> ArchiveFile:
-    """The manifest's row of the month, written from what PostgreSQL holds (and, once cold, from the file before)."""
+def write(kind: ArchiveFile.Kind, month: date, *, now: datetime) -> ArchiveFile | None:
+    """The manifest's row of the month, written from what PostgreSQL holds (and, once cold, from the file before).
+
+    None where another run has written it meanwhile.
+    """
     with transaction.atomic():
         lock()
         before = ArchiveFile.objects.select_for_update().filter(kind=kind, month=month).first()
         # First the hash, then the rows: what comes between them makes the hash old, and the month due again.
         value = contents.source_hash(kind, month)[1]
+        if before is not None and (before.source_hash, before.schema_version) == (value, VERSION):
+            return None
         rows: Iterator[Any] = contents.batches(kind, month)
         if before is not None and before.is_cold and kind == ArchiveFile.Kind.EVENT:
             rows = _merged(before, rows)
