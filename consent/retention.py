@@ -1,8 +1,8 @@
 """How long each purpose may keep its data, and what becomes of what is older than that.
 
-Each app says in its ``privacy.py`` what it holds beyond a purpose's period, as steps: ``expire(scope, before, *, now)``.
-An app that can keep things at less cost elsewhere says so by ``relocate(*, now)``. A step tells what it would do
-before it does it, so a dry run is the same list, not run.
+Each app says in its ``privacy.py`` what it holds beyond a purpose's period, as steps:
+``expire(scope, before, *, now)``. An app that can keep things at less cost elsewhere says so by
+``relocate(*, now)``. A step tells what it would do before it does it, so a dry run is the same list, not run.
 """
 
 from collections.abc import Callable, Iterator

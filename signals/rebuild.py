@@ -18,13 +18,14 @@ from consent.arrays import fetch, moments, uuids
 from learners.models import Enrolment
 from signals import normalize, partitions, store
 from signals.archive import cooling
+from signals.expiry import ended_before, given_up_before, given_up_months
 from signals.features import compile as compiled
 from signals.features import rollup
 from signals.features.definitions import FEATURE_SET
 from signals.features.refresh import computable, store_features
-from signals.expiry import ended_before, given_up_before, given_up_months
 from signals.ingest import in_time
 from signals.models import (
+    ArchiveFile,
     AssessmentResult,
     Credential,
     DailyRollup,
@@ -40,6 +41,8 @@ from signals.risk.score import Known, score
 from signals.table_hashes import TableHash, event_hash, hashes_of, table_hashes
 
 BATCH = 1000
+# A look into a cold month reads the month's file: the fewer looks the better.
+COLD_BATCH = 5000
 
 
 class Mode(StrEnum):
@@ -134,11 +137,12 @@ def _from(since: date | None) -> Any:
 
 def _statements(since: date | None) -> Iterator[list[Statement]]:
     after: tuple[datetime, UUID] | None = None
+    size = COLD_BATCH if ArchiveFile.cold_event_months() else BATCH
     while True:
         rows = _from(since).order_by("stored", "id")
         if after is not None:
             rows = rows.extra(where=["(stored, id) > (%s, %s)"], params=after)
-        batch = list(rows[:BATCH])
+        batch = list(rows[:size])
         if not batch:
             return
         yield batch

@@ -24,7 +24,7 @@ def span(month: date) -> tuple[datetime, datetime]:
 
 def months_held(kind: str, *, before: date) -> list[date]:
     """The months before this one of which PostgreSQL holds rows, oldest first."""
-    table, moment = _PLACES[kind]
+    table, moment = _PLACES[ArchiveFile.Kind(kind)]
     held = []
     with connection.cursor() as cursor:
         # One short look-up for each month there is: a walk over all rows would take minutes.

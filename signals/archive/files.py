@@ -37,7 +37,7 @@ class Written(NamedTuple):
     name: str
     key: bytes
     rows: int
-    bytes: int
+    size: int
     sha256: bytes
     first_at: datetime | None
     last_at: datetime | None

@@ -110,7 +110,7 @@ def replace(
     file = before or ArchiveFile(kind=kind, month=month)
     if before is not None:
         files.remove(before.name)
-    file.name, file.rows, file.bytes, file.sha256 = written.name, written.rows, written.bytes, written.sha256
+    file.name, file.rows, file.bytes, file.sha256 = written.name, written.rows, written.size, written.sha256
     file.first_at, file.last_at = written.first_at, written.last_at
     file.schema_version, file.source_hash = VERSION, source_hash
     file.sealed_key = files.sealed(written.key)
