@@ -24,6 +24,7 @@ from signals.archive.write import lock
 from signals.models import (
     ArchiveFile,
     AssessmentResult,
+    Attachment,
     DailyRollup,
     EnrolmentMark,
     FeatureRow,
@@ -227,6 +228,7 @@ def _drop_statements(month: date) -> None:
         cursor.execute("SET LOCAL rekindle.erasing = 'on'")
     while ids := _some(Statement.objects.filter(stored__gte=start, stored__lt=end)):
         Statement.objects.filter(pk__in=ids).delete()
+    Attachment.objects.filter(uses__isnull=True).delete()  # files that came with them and with no other
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL rekindle.erasing = 'off'")
     _forget_file(ArchiveFile.Kind.STATEMENT, month)
