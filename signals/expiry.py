@@ -54,15 +54,15 @@ def relocate(*, now: datetime) -> list[Step]:
     for file in ArchiveFile.objects.filter(month__lt=oldest, verified_at__isnull=False):
         if file.kind == ArchiveFile.Kind.EVENT:
             # Only what the file holds as PostgreSQL has it; anything else waits for the next archiving.
-            rows, value = contents.source_hash(file.kind, file.month)
-            if value != file.source_hash or file.is_cold or not rows:
+            rows = cooling.leaving(file.month)
+            if not rows or contents.source_hash(file.kind, file.month)[1] != file.source_hash:
                 continue
             remove: Callable[[], Any] = partial(cooling.cool, file.month, now=now)
         else:
-            rows = raw.held(file.month)
+            rows = 0 if file.is_cold else raw.held(file.month)
             if not rows:
                 continue
-            remove = partial(raw.release, file.month)
+            remove = partial(raw.release, file.month, now=now)
         steps.append(
             Step(
                 f"{file.kind}s {file.month:%Y-%m}",

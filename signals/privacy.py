@@ -353,11 +353,10 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
         # Before the rows go: they say which files to look into.
-        archived = people.erase(
-            subject, set(_statements_of(subject).order_by().values_list("pk", flat=True)), now=now
-        )
+        sent = list(_statements_of(subject).order_by().values_list("pk", flat=True))
+        archived = people.erase(subject, sent, now=now)
         counts = archived | {
-            "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
+            "statements": Statement.objects.filter(pk__in=sent).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
             "quarantined": _erase_quarantined(subject),

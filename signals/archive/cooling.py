@@ -57,6 +57,17 @@ def cool(month: date, *, now: datetime) -> int:
     return rows - kept
 
 
+def leaving(month: date) -> int:
+    """How many of the events that PostgreSQL holds of the month cooling would take away."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM {TABLE} v WHERE occurred_at >= %s AND occurred_at < %s AND NOT"
+            " (v.enrolment_id IS NOT NULL AND v.voided_seq IS NULL AND v.verb = ANY(%s))",
+            [*contents.span(month), [int(verb) for verb in COMPLETING]],
+        )
+        return int(cursor.fetchone()[0])
+
+
 def thaw_days(pairs: Iterable[tuple[int, date]]) -> list[tuple[datetime, UUID]]:
     """Brings back the events of these (enrolment, UTC day) pairs; the keys of those that were not there."""
     wanted: dict[date, dict[int, set[date]]] = {}

@@ -97,7 +97,7 @@ def read(note: bytes) -> Found:
     return found
 
 
-def release(month: date) -> int:
+def release(month: date, *, now: datetime) -> int:
     """How many bodies of a verified month were replaced by notes. Only those that the file really holds."""
     with transaction.atomic():
         file = ArchiveFile.objects.select_for_update().get(kind=ArchiveFile.Kind.STATEMENT, month=month)
@@ -117,6 +117,8 @@ def release(month: date) -> int:
                 )
                 released += cursor.rowcount
             cursor.execute("SET LOCAL rekindle.rotating = 'off'")
+        file.cooled_at = file.cooled_at or now
+        file.save(update_fields=["cooled_at"])
     return released
 
 

@@ -132,7 +132,7 @@ def leave(now: datetime, *, with_rebuild: bool) -> None:
         note(f"{Event.objects.count()} completions stay")
     with timed("releasing every raw body", statements, "statements"):
         for file in ArchiveFile.objects.filter(kind=ArchiveFile.Kind.STATEMENT):
-            raw.release(file.month)
+            raw.release(file.month, now=now)
     some = list(Statement.objects.order_by("digest")[:ASKED])
     with timed(f"reading {ASKED} bodies from all over", ASKED, "bodies"):
         for row in some:

@@ -128,7 +128,7 @@ def test_it_brings_back_what_is_asked_for_and_nothing_else(cold: Enrolment) -> N
 def test_a_released_body_reads_as_it_was_sent(cold: Enrolment) -> None:
     sent = {row.pk: bodies.unseal(bytes(row.body)) for row in Statement.objects.all()}
 
-    assert (raw.release(JANUARY), raw.release(JANUARY)) == (5, 0)
+    assert (raw.release(JANUARY, now=day(60)), raw.release(JANUARY, now=day(60))) == (5, 0)
 
     assert raw.held(JANUARY) == 0
     assert all(len(row.body) == 25 for row in Statement.objects.all())
@@ -136,7 +136,7 @@ def test_a_released_body_reads_as_it_was_sent(cold: Enrolment) -> None:
 
 
 def test_the_record_store_answers_from_the_cold_store(cold: Enrolment, client: Client) -> None:
-    raw.release(JANUARY)
+    raw.release(JANUARY, now=day(60))
     reader = make_credential("read", name="reader")
 
     answer = client.get(
@@ -147,7 +147,7 @@ def test_the_record_store_answers_from_the_cold_store(cold: Enrolment, client: C
 
 
 def test_the_same_statement_again_is_known_though_its_body_is_cold(cold: Enrolment) -> None:
-    raw.release(JANUARY)
+    raw.release(JANUARY, now=day(60))
     again = statement("experienced", at=day(5), id="00000000-0000-4000-8000-000000000001")
 
     done = send(again, credential=make_credential().credential, now=NOW)
@@ -156,7 +156,7 @@ def test_the_same_statement_again_is_known_though_its_body_is_cold(cold: Enrolme
 
 
 def test_it_says_which_month_is_missing(cold: Enrolment) -> None:
-    raw.release(JANUARY)
+    raw.release(JANUARY, now=day(60))
     ArchiveFile.objects.filter(kind="statement").delete()
 
     with pytest.raises(files.ArchiveUnreadable, match="2026-01"):
@@ -164,7 +164,7 @@ def test_it_says_which_month_is_missing(cold: Enrolment) -> None:
 
 
 def test_archiving_again_keeps_bodies_that_are_cold(cold: Enrolment) -> None:
-    raw.release(JANUARY)
+    raw.release(JANUARY, now=day(60))
     ArchiveFile.objects.filter(kind="statement").update(source_hash="another")
 
     done = archive(now=day(61))

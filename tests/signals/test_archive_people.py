@@ -11,7 +11,7 @@ from django.db import transaction
 
 from consent import keys, subject_requests
 from consent.actors import SYSTEM
-from learners.models import Enrolment
+from learners.models import Enrolment, Identifier
 from signals import privacy
 from signals.archive import cooling, files, raw
 from signals.archive.reading import connect
@@ -47,7 +47,7 @@ def two() -> tuple[Enrolment, Enrolment]:
     )
     archive(now=day(60))
     cooling.cool(JANUARY, now=day(60))
-    raw.release(JANUARY)
+    raw.release(JANUARY, now=day(60))
     return people
 
 
@@ -95,6 +95,16 @@ def test_erasing_takes_the_person_out_of_every_file(
     assert not before.keys() & kept.keys()
     assert {f"{path.parent.name}/{path.name}" for path in cold_store.rglob("*.*")} == set(kept)
     assert all(bodies.unseal(bytes(row.body)).raw for row in Statement.objects.all())
+
+
+def test_erasing_finds_statements_through_cold_events_alone(two: tuple[Enrolment, Enrolment]) -> None:
+    # The identifier they came under is no longer the person's.
+    Identifier.objects.filter(learner=two[0].learner_id).delete()
+
+    counts = privacy.erase(two[0].learner_id, now=day(61))
+
+    assert (counts["statements"], counts["archived_statements"], counts["archived_events"]) == (4, 4, 4)
+    assert b"person-0001" not in raws()
 
 
 def test_erasing_touches_no_file_without_the_person(

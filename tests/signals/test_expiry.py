@@ -151,6 +151,22 @@ def test_archived_months_move_to_the_cold_store(history: Enrolment, settings: An
     assert rebuild(now=APRIL, mode=Mode.VERIFY).changed == 0
 
 
+def test_what_came_late_follows_its_month(history: Enrolment, settings: Any) -> None:
+    ConsentScope.objects.filter(pk="record").update(retention_days=1095)
+    settings.HOT_MONTHS = 2
+    archive(now=APRIL)
+    retention.apply(now=APRIL)
+    send(statement(at=day(5)), credential=make_credential().credential, now=APRIL)
+    refresh(now=APRIL)
+    assert steps(APRIL) == {}  # not before it is archived, too
+
+    archive(now=APRIL)
+    assert [(store, step.rows) for store, step in steps(APRIL).items()] == [("signals.events 2026-01", 1)]
+    retention.apply(now=APRIL)
+
+    assert not Event.objects.filter(occurred_at__lt=day(27)).exists()
+
+
 def test_nothing_moves_where_all_is_to_stay(history: Enrolment, settings: Any) -> None:
     ConsentScope.objects.filter(pk="record").update(retention_days=1095)
     settings.HOT_MONTHS = 0

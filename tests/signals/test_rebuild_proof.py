@@ -170,7 +170,7 @@ def test_what_is_understood_anew_is_known_last(history: Enrolment) -> None:
 def test_it_rebuilds_from_archived_bodies(history: Enrolment) -> None:
     before = table_hashes()
     archive(now=day(60))
-    raw.release(date(2026, 1, 1))
+    raw.release(date(2026, 1, 1), now=day(60))
     lose_everything()
 
     rebuild(now=day(7))
@@ -180,7 +180,7 @@ def test_it_rebuilds_from_archived_bodies(history: Enrolment) -> None:
 
 def test_it_finds_cold_months_as_they_should_be(history: Enrolment) -> None:
     archive(now=day(60))
-    raw.release(date(2026, 1, 1))
+    raw.release(date(2026, 1, 1), now=day(60))
     cooling.cool(date(2026, 1, 1), now=day(60))
     held = Event.objects.count()
 
