@@ -30,7 +30,7 @@ class ArchiveFile(models.Model):
     source_hash = models.CharField(max_length=64)
     archived_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True, blank=True)
-    # From this moment on PostgreSQL holds only what came later (and completions, or notes for bodies): the file is the truth.
+    # From then on PostgreSQL holds only what came later, completions, and notes for bodies: the file is the truth.
     cooled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
