@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from consent.arrays import fetch, moments, uuids
 from learners.models import Enrolment
-from signals import normalize, partitions, store
+from signals import clock, normalize, partitions, quarantine, store
 from signals.archive import cooling
 from signals.expiry import ended_before, given_up_before, given_up_months
 from signals.features import compile as compiled
@@ -153,6 +153,9 @@ def _events(rows: Sequence[Statement], run: _Run) -> None:
     """Puts right the events of these statements that are not as they should be."""
     credentials = Credential.objects.in_bulk({row.credential_id for row in rows})
     with run.batch():
+        read = {row.pk: read_stored(StoredRow(row.pk, row.stored, bytes(row.body), False)) for row in rows}
+        clock.recall(list(read.values()))
+        held = quarantine.held_back(read)
         for backfill in (False, True):
             readings = []
             known_at: dict[UUID, datetime] = {}
@@ -160,11 +163,11 @@ def _events(rows: Sequence[Statement], run: _Run) -> None:
                 credential = credentials[row.credential_id]
                 if (Credential.Permission.BACKFILL in credential.permissions) is not backfill:
                     continue
-                reading = read_stored(StoredRow(row.pk, row.stored, bytes(row.body), backfill))
+                reading = read[row.pk]
                 # Not "waiting": an old registration must not enrol somebody again who has left since.
                 reading.waits = False
-                # What quarantine holds back because of its clock stays held back until a person says otherwise.
-                in_order = in_time(reading.occurred_at, credential, now=run.now)
+                # What quarantine holds back stays held back until a person says otherwise.
+                in_order = row.pk not in held and in_time(reading.occurred_at, credential, now=run.now)
                 if in_order and partitions.month_of(reading.occurred_at) not in run.given_up:
                     readings.append(reading)
                     known_at[row.pk] = reading.occurred_at if backfill else row.stored
@@ -254,6 +257,11 @@ _COMPARED = (
     "success",
     "duration_s",
     "progress",
+    "value",
+    "session",
+    "background_s",
+    "device",
+    "network",
     "is_result",
 )
 
@@ -278,7 +286,8 @@ def _stored_events(readings: Sequence[Reading]) -> dict[UUID, dict[str, Any]]:
 _STORED_COLUMNS = ("statement_id", "learner_id", "known_at", *_COMPARED, "is_item")
 _STORED = """
 SELECT e.statement_id, e.learner_id, e.known_at, e.enrolment_id, e.verb, e.activity, e.activity_type, e.amount,
-       e.scaled, e.success, e.duration_s, e.progress, r.statement_id IS NOT NULL, r.is_item
+       e.scaled, e.success, e.duration_s, e.progress, e.value, e.session, e.background_s, e.device, e.network,
+       r.statement_id IS NOT NULL, r.is_item
 FROM unnest($1::timestamptz[], $2::uuid[]) n (at, id)
 CROSS JOIN LATERAL (
     SELECT * FROM signals_event v

@@ -16,7 +16,7 @@ TABLES: dict[str, tuple[str, str, str]] = {
         "signals_event",
         "statement_id",
         "statement_id, learner_id, enrolment_id, occurred_at, known_at, verb, activity, activity_type, amount, scaled,"
-        " success, duration_s, progress, voided_seq IS NULL",
+        " success, duration_s, progress, value, session, background_s, device, network, voided_seq IS NULL",
     ),
     "results": (
         "signals_assessmentresult",

@@ -172,6 +172,11 @@ _PACKERS: dict[str, tuple[str, Callable[[Sequence[Any]], Any]]] = {
     "duration_s": ("integer", int4s),
     "progress": ("float8", float8s),
     "voided_seq": ("bigint", int8s),
+    "value": ("float8", float8s),
+    "session": ("bigint", int8s),
+    "background_s": ("integer", int4s),
+    "device": ("smallint", int2s),
+    "network": ("smallint", int2s),
 }
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, (kind, _) in enumerate(_PACKERS.values(), 1))
 _BACK = (

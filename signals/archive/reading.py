@@ -15,6 +15,7 @@ from signals.archive.schemas import schema
 from signals.features.compile import compute_in_bulk
 from signals.features.rollup import COMPLETING
 from signals.models import ArchiveFile
+from signals.models.events import OBSERVED
 from signals.partitions import AHEAD_ALLOWED
 from signals.xapi.keys import activity_key
 
@@ -135,11 +136,12 @@ SELECT v.enrolment_id, lower(hex(v.statement_id)) AS key,
 FROM event v SEMI JOIN enrolment e ON e.enrolment_id = v.enrolment_id
 WHERE v.voided_seq IS NULL AND v.occurred_at <= $2::TIMESTAMPTZ
 """
+_OBSERVED = ", ".join(str(int(verb)) for verb in OBSERVED)
 _COMPLETING = ", ".join(str(int(verb)) for verb in COMPLETING)
 _DERIVED = {
     "rollup": (
         "SELECT enrolment_id, day, least(sum(amount), 2147483647)::BIGINT AS amount, max(moment) AS last_at"
-        " FROM seen GROUP BY enrolment_id, day"
+        f" FROM seen WHERE verb NOT IN ({_OBSERVED}) GROUP BY enrolment_id, day"
     ),
     "result": "SELECT enrolment_id, key, moment, scaled, success, is_item FROM seen WHERE is_result",
     "completion": (

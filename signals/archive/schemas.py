@@ -27,6 +27,11 @@ EVENT_COLUMNS = (
     "duration_s",
     "progress",
     "voided_seq",
+    "value",
+    "session",
+    "background_s",
+    "device",
+    "network",
 )
 
 
@@ -54,6 +59,11 @@ def schema(kind: str) -> Any:
                 ("duration_s", pa.int32()),
                 ("progress", pa.float64()),
                 ("voided_seq", pa.int64()),
+                ("value", pa.float64()),
+                ("session", pa.int64()),
+                ("background_s", pa.int32()),
+                ("device", pa.int16()),
+                ("network", pa.int16()),
                 ("is_result", pa.bool_()),  # it is an assessment's result, too
                 ("is_item", pa.bool_()),
             ]

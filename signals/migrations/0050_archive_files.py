@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('signals', '0013_documents_refined'),
+        ('signals', '0031_other_sources'),
     ]
 
     operations = [

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from consent.models import AuditEntry
 from learners.models import Enrolment
-from signals.archive import files
+from signals.archive import cooling, files
+from signals.archive.schemas import EVENT_COLUMNS, schema
 from signals.archive.write import archive, due
 from signals.models import ArchiveFile, Event, Statement
+from signals.table_hashes import TABLES
 from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
 from tests.support.signals import make_credential, send, statement
@@ -74,6 +76,15 @@ def test_it_keeps_every_value_of_an_event(history: Enrolment) -> None:
         )
         assert row == {name: getattr(event, name) for name in row}
     assert kept == {}
+
+
+def test_it_has_a_place_for_every_column_of_an_event() -> None:
+    columns = {field.column for field in Event._meta.concrete_fields}
+
+    assert columns == set(EVENT_COLUMNS)
+    assert {field.name for field in schema("event")} == columns | {"is_result", "is_item"}
+    assert set(cooling._PACKERS) == columns
+    assert columns - {"known_seq"} <= set(TABLES["events"][2].replace(",", " ").split())
 
 
 def test_it_keeps_statements_as_they_were_sent(history: Enrolment) -> None:

@@ -27,7 +27,7 @@ offsets = st.one_of(
 acts = st.tuples(
     st.sampled_from([0, 1]),
     offsets,
-    st.sampled_from([Verb.EXPERIENCED, Verb.COMPLETED, Verb.PASSED, Verb.INTERACTED]),
+    st.sampled_from([Verb.EXPERIENCED, Verb.COMPLETED, Verb.PASSED, Verb.INTERACTED, Verb.MEASURED]),
     st.sampled_from(PAGES),
     st.integers(1, 40),
     st.booleans(),
