@@ -18,7 +18,7 @@ from consent.models import AuditEntry
 from consent.retention import EXPIRED, Step
 from consent.scopes import Scope
 from learners.models import Enrolment
-from signals import partitions
+from signals import clock, partitions
 from signals.archive import contents, cooling, files, raw
 from signals.archive.write import lock
 from signals.models import (
@@ -228,6 +228,7 @@ def _drop_statements(month: date) -> None:
         cursor.execute("SET LOCAL rekindle.erasing = 'on'")
     while ids := _some(Statement.objects.filter(stored__gte=start, stored__lt=end)):
         Statement.objects.filter(pk__in=ids).delete()
+        clock.forget(ids)  # where they came from stays noted: the same file again must not bring them back
     Attachment.objects.filter(uses__isnull=True).delete()  # files that came with them and with no other
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL rekindle.erasing = 'off'")

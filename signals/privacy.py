@@ -15,6 +15,7 @@ from consent.crypto import decrypt, encrypt, ring
 from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import Enrolment, Identifier
+from signals import clock
 from signals.archive import people
 from signals.expiry import expire, relocate
 from signals.models import (
@@ -356,6 +357,8 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         sent = list(_statements_of(subject).order_by().values_list("pk", flat=True))
         archived = people.erase(subject, sent, now=now)
         counts = archived | {
+            "corrections": clock.forget(sent),
+            "lineage": Lineage.objects.filter(statement_id__in=sent).delete()[0],
             "statements": Statement.objects.filter(pk__in=sent).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
