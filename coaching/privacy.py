@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from coaching.models import Case, Note
 from coaching.querysets import CaseQuerySet
 from consent.registry import Fields
+from consent.retention import Step
 from consent.scopes import Scope
 from interventions import route
 from interventions.models import Episode
@@ -73,6 +74,16 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
     """Deletes what was written; the cases stay closed, as evidence without words."""
     notes, _ = Note.objects.filter(case__enrolment__learner_id=subject).delete()
     return {"notes": notes, "cases": _close(Case.objects.filter(enrolment__learner_id=subject), now)}
+
+
+def expire(scope: Scope, before: datetime, *, now: datetime) -> list[Step]:
+    """What coaches wrote on cases that are closed, once its period is over."""
+    if scope is not Scope.COACH:
+        return []
+    notes = Note.objects.filter(at__lt=before, case__closed_at__lt=before)
+    count = notes.count()
+    people = notes.order_by().values("case__enrolment__learner").distinct().count()
+    return [Step("notes", count, notes.delete, people=people)] if count else []
 
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from celery.schedules import crontab
+
+from config.celery import Queue
 from config.stages import STAGES
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -13,4 +16,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"queue": stage.queue.value, "expires": max(stage.every_seconds, 5)},
     }
     for stage in STAGES
+}
+
+# The second day of a month, when the last statements of the month before have come in. Later ones: the month after.
+BEAT_SCHEDULE["archive"] = {
+    "task": "config.tasks.archive_months",
+    "schedule": crontab(minute=30, hour=2, day_of_month=2),
+    "options": {"queue": Queue.UPKEEP.value},
 }

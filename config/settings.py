@@ -187,6 +187,11 @@ CORS_EXPOSE_HEADERS = (
 )
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
+# The cold store: encrypted Parquet files, one a month and kind. May be a mounted volume; back it up as the database.
+ARCHIVE_DIR = env.str("ARCHIVE_DIR", default=str(VAR_DIR / "archive"))
+# So many whole months stay in PostgreSQL; `manage.py retention` leaves older ones to the cold store. 0: all stay.
+HOT_MONTHS = env.int("HOT_MONTHS", default=24)
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a batch of statements, or a file that comes with one
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_COOKIE_HTTPONLY = True

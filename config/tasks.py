@@ -28,6 +28,14 @@ def run_stage(*, stage: str) -> int:
     return done
 
 
+@shared_task(queue=Queue.UPKEEP.value, ignore_result=True)
+def archive_months() -> int:
+    """Writes the months that are over to the cold store. Not a stage: nobody waits for it, and nothing follows."""
+    from signals.archive.write import archive
+
+    return len(archive(now=timezone.now()).files)
+
+
 def nudge(*, stage: str) -> None:
     """Hurries a stage along; many nudges in a row become one. Without a broker the beat does the work later."""
     try:

@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from consent.registry import Fields
 from consent.scopes import Scope
 from interventions import route
+from interventions.expiry import expire
 from interventions.models import (
     AlertSlot,
     Answer,
@@ -26,6 +27,8 @@ from interventions.models import (
     Suppression,
     Watch,
 )
+
+__all__ = ["FIELDS", "erase", "expire", "export", "withdraw"]
 
 FIELDS = {
     "AlertSlot": Fields(

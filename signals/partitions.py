@@ -14,7 +14,8 @@ MAKING = 0x52454B49
 # A clock further ahead than this is wrong, and so is what it says.
 AHEAD_ALLOWED = timedelta(minutes=10)
 
-# What this process has seen to exist. Partitions are only ever taken away by hand, with the servers restarted.
+# The newest partitions are never dropped, so a process may remember that it has seen them.
+NEVER_DROPPED = 6
 _made: dict[str, set[date]] = {}
 
 
@@ -52,9 +53,36 @@ def ensure(months: Iterable[date]) -> int:
     missing = sorted(set(months) - known)
     if not missing:
         return 0
-    made = 0 if set(missing) <= existing() else _make(missing)
-    known.update(missing)
+    there = existing()
+    made = 0
+    if not set(missing) <= there:
+        made = _make(missing)
+        there.update(missing)
+    # Not added to: a month that was among the newest once may be dropped some day.
+    known.clear()
+    known.update(newest(there))
     return made
+
+
+def newest(months: Iterable[date]) -> set[date]:
+    """Those of the months that no retention drops."""
+    return set(sorted(months)[-NEVER_DROPPED:])
+
+
+def drop(month: date) -> int:
+    """How many bytes were given back: the month's partition goes, whatever its size. In the caller's transaction.
+
+    One of the newest, which every process may remember as being there, is emptied instead.
+    """
+    there = existing()
+    if month not in there:
+        return 0
+    name = f"{TABLE}_{month:%Y_%m}"
+    with patience(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size(%s::regclass)", [name])
+        size = int(cursor.fetchone()[0])
+        cursor.execute(f"TRUNCATE {name}" if month in newest(there) else f"DROP TABLE {name}")
+    return size
 
 
 def existing() -> set[date]:
@@ -70,7 +98,7 @@ def existing() -> set[date]:
 
 def _make(months: list[date]) -> int:
     made = 0
-    with transaction.atomic(), _patience(), connection.cursor() as cursor:
+    with transaction.atomic(), patience(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING])
         there = existing()
         for month in months:
@@ -90,7 +118,7 @@ def _make(months: list[date]) -> int:
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
+def patience() -> Iterator[None]:
     """Waits at most five seconds for a lock, here only: a stuck writer must not stop all others."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('lock_timeout'), set_config('lock_timeout', '5s', true)")

@@ -15,6 +15,9 @@ from consent.crypto import decrypt, encrypt, ring
 from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import Enrolment, Identifier
+from signals import clock
+from signals.archive import people
+from signals.expiry import expire, relocate
 from signals.models import (
     AssessmentResult,
     Attachment,
@@ -36,6 +39,8 @@ from signals.models import (
 )
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
+
+__all__ = ["FIELDS", "erase", "expire", "export", "grant", "relocate", "rotate", "withdraw"]
 
 FIELDS: dict[str, Fields] = {
     "Credential": Fields(
@@ -79,6 +84,27 @@ FIELDS: dict[str, Fields] = {
     "AttachmentUse": Fields(("statement",), ("id", "attachment")),
     "StatementLink": Fields(("statement", "target", "keys"), ("stored",)),
     "Activity": Fields((), ("key", "definition", "updated_at")),
+    # The rows say how much there was in a month; the files they name hold people (see signals.archive).
+    "ArchiveFile": Fields(
+        (),
+        (
+            "id",
+            "kind",
+            "month",
+            "name",
+            "rows",
+            "bytes",
+            "sha256",
+            "first_at",
+            "last_at",
+            "schema_version",
+            "sealed_key",
+            "source_hash",
+            "archived_at",
+            "verified_at",
+            "cooled_at",
+        ),
+    ),
     "VerbSynonym": Fields((), ("id", "iri", "verb")),
     "UnknownVerb": Fields((), ("id", "iri", "seen", "first_seen_at", "last_seen_at")),
     "Event": Fields(
@@ -246,6 +272,20 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in _lineage_of(subject).select_related("run").order_by("run", "line", "pk")
         ],
+        "archived_events": [
+            {
+                "at": row["occurred_at"].isoformat(),
+                "verb": Verb(row["verb"]).label,
+                "enrolment": row["enrolment_id"],
+                "amount": row["amount"],
+                "score": row["scaled"],
+                "success": row["success"],
+                "seconds": row["duration_s"],
+                "progress": row["progress"],
+            }
+            for row in people.events_of(subject)
+            if row["voided_seq"] is None
+        ],
         "days": [
             {
                 "enrolment": row.enrolment_id,
@@ -313,8 +353,13 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         with connection.cursor() as cursor:
             # The database refuses to delete a statement unless the transaction says why.
             cursor.execute("SET LOCAL rekindle.erasing = 'on'")
-        counts = {
-            "statements": _statements_of(subject).delete()[1].get(Statement._meta.label, 0),
+        # Before the rows go: they say which files to look into.
+        sent = list(_statements_of(subject).order_by().values_list("pk", flat=True))
+        archived = people.erase(subject, sent, now=now)
+        counts = archived | {
+            "corrections": clock.forget(sent),
+            "lineage": Lineage.objects.filter(statement_id__in=sent).delete()[0],
+            "statements": Statement.objects.filter(pk__in=sent).delete()[1].get(Statement._meta.label, 0),
             "files": Attachment.objects.filter(uses__isnull=True).delete()[0],
             "documents": _documents_of(subject).delete()[0],
             "quarantined": _erase_quarantined(subject),
@@ -338,7 +383,7 @@ def _statements_of(subject: UUID) -> Any:
     hashes = _hashes_of(subject)
     keys = [int.from_bytes(found[:8], "big", signed=True) for found in hashes]
     made = Event.objects.filter(learner_id=subject).order_by().values("statement_id")
-    found = Q(pk__in=made)
+    found = Q(pk__in=made) | Q(pk__in=people.statement_ids_of(subject))
     if keys:
         found |= Q(search_keys__overlap=keys)
     return Statement.objects.filter(found)
@@ -458,12 +503,14 @@ def _lock_marks(subject: UUID) -> list[int]:
 
 
 def rotate(batch_size: int) -> int:
-    """How many raw bodies were encrypted again under the newest key. Can be stopped and resumed."""
-    return sum(
+    """How many raw bodies and files' keys were encrypted again under the newest key. Can be stopped and resumed."""
+    turned = sum(
         _rotate_batch(model, column, keys)
         for model, column in _ENCRYPTED
         for keys in _old(model, column, batch_size)
     )
+    with transaction.atomic():
+        return turned + people.rotate()
 
 
 # What is encrypted as bytes, outside of the fields that know it of themselves.
@@ -483,10 +530,11 @@ def _old(model: type[Model], column: str, size: int) -> Iterator[list[Any]]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {key} FROM {table} WHERE substr({column}, 2, 4) <> %s"
+                f"SELECT {key} FROM {table} WHERE substr({column}, 2, 4) <> %s AND substr({column}, 1, 1) <> %s"
                 + (f" AND {key} > %s" if last is not None else "")
                 + f" ORDER BY {key} LIMIT %s",
-                [ring().primary, *([last] if last is not None else []), size],
+                # What stands for a body in the cold store is no token; its file's key is turned instead.
+                [ring().primary, bodies.IN_COLD_STORE, *([last] if last is not None else []), size],
             )
             keys = [row[0] for row in cursor.fetchall()]
         if not keys:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from signals import clock, store
+from signals.archive import cooling
 from signals.endings import take_back
 from signals.reading import StoredRow, read_stored
 
@@ -34,6 +35,7 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
         if not readings:
             return []
         clock.recall(readings)
+        cooling.thaw_events([(reading.occurred_at, reading.id) for reading in readings])
         cursor.execute(
             "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
             " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"

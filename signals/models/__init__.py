@@ -1,5 +1,6 @@
 """What we know: statements, events, features, risks and labels."""
 
+from signals.models.archive import ArchiveFile
 from signals.models.documents import Activity, Attachment, AttachmentUse, Document, StatementLink
 from signals.models.events import (
     AssessmentResult,
@@ -26,6 +27,7 @@ from signals.models.statements import Credential, Quarantined, Statement
 
 __all__ = [
     "Activity",
+    "ArchiveFile",
     "AssessmentResult",
     "Attachment",
     "AttachmentUse",
