@@ -185,6 +185,10 @@ CORS_EXPOSE_HEADERS = (
     "x-experience-api-version",
     "x-experience-api-consistent-through",
 )
+# Who is told of findings about the data: addresses; unset: all administrators; set to nothing: nobody.
+QUALITY_ALERTS_TO = env.list("QUALITY_ALERTS_TO", default=None)
+# What Prometheus shows to read /metrics; empty: only administrators may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a batch of statements, or a file that comes with one

@@ -14,6 +14,7 @@ from signals.models.events import (
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
     ContractBreach,
@@ -35,13 +36,16 @@ __all__ = [
     "Credential",
     "DailyRollup",
     "DataContract",
+    "DayOff",
     "Device",
     "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
     "Feed",
+    "Finding",
     "ImportRun",
+    "IntakeNote",
     "IssuerTrust",
     "Label",
     "Lineage",
@@ -51,8 +55,11 @@ __all__ = [
     "Refusal",
     "Risk",
     "RiskChange",
+    "SourceDay",
+    "SourceTerm",
     "Statement",
     "StatementLink",
+    "TallyMark",
     "UnknownVerb",
     "Verb",
     "VerbSynonym",
