@@ -328,7 +328,7 @@ def test_it_measures_what_comes() -> None:
     assert {key: one.state for key, one in found.items()} == dict.fromkeys(
         ("required_fields", "duplicates", "canonical_verbs", "in_courses"), State.FAIL
     )
-    Quarantined.objects.update(state="discarded", settled_at=NOW)
+    Quarantined.objects.update(state="requeued", settled_at=NOW)
     assert answers(data.intake)["required_fields"].state is State.PASS
 
 
