@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, inbox, me, profile, team
+from coaching.views import entry, inbox, me, profile, quality, team
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern] = [
     path("inbox/<uuid:case_id>/", inbox.inbox, name="case"),
     path("team/", team.my_team, name="team"),
     path("team/<uuid:ask_id>/", team.answer_ask, name="ask"),
+    path("quality/", quality.sources, name="quality"),
+    path("quality/findings/<int:finding_id>/normal/", quality.call_normal, name="call_normal"),
     path("me/", me.me, name="me"),
     path("me/suggestions/<uuid:decision_id>/", me.answer, name="answer"),
     path("me/courses/<int:enrolment_id>/", me.ask, name="speak_up"),

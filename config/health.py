@@ -65,6 +65,20 @@ def _collect(now: datetime) -> datetime | None:
     return oldest
 
 
+@stage("tally")
+def _tally(now: datetime) -> datetime | None:
+    from signals.models import Statement, TallyMark
+
+    through = TallyMark.objects.values_list("through", flat=True).first()
+    uncounted = Statement.objects.order_by("stored")
+    oldest: datetime | None = (
+        (uncounted.filter(stored__gte=through) if through else uncounted)
+        .values_list("stored", flat=True)
+        .first()
+    )
+    return oldest
+
+
 @stage("seal")
 def _seal(now: datetime) -> datetime | None:
     from consent.models import AuditEntry

@@ -185,6 +185,10 @@ CORS_EXPOSE_HEADERS = (
     "x-experience-api-version",
     "x-experience-api-consistent-through",
 )
+# Who is told of findings about the data: addresses; unset: all administrators; set to nothing: nobody.
+QUALITY_ALERTS_TO = env.list("QUALITY_ALERTS_TO", default=None)
+# What Prometheus shows to read /metrics; empty: only administrators may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
 # The cold store: encrypted Parquet files, one a month and kind. May be a mounted volume; back it up as the database.

@@ -15,11 +15,12 @@ from signals.models import (
     Verb,
     VerbSynonym,
 )
+from signals.quality import admin as quality_admin
 from signals.sources import admin as sources_admin
 from signals.views.credential_admin import CredentialAdmin, IssuerTrustAdmin, RefusalAdmin
 from signals.views.quarantine_admin import QuarantinedAdmin
 
-__all__ = ["sources_admin"]  # registers the pages of other sources
+__all__ = ["quality_admin", "sources_admin"]  # register the pages about data quality and of other sources
 
 admin.site.register(Credential, CredentialAdmin)
 admin.site.register(IssuerTrust, IssuerTrustAdmin)

@@ -14,6 +14,7 @@ from django.dispatch import Signal
 
 from signals import clock, links, normalize, partitions, quarantine, store, unit_scope, voiding
 from signals.models import Credential
+from signals.quality import notes
 from signals.reading import Reading, read
 from signals.results import Held as _Held
 from signals.results import Result, id_in, results_of
@@ -198,6 +199,8 @@ def _take_in(
     conflicting = _conflicts([reading for reading in readings if reading.id in old]) if old else []
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])
+    if old:
+        notes.resent(len(old) - len(conflicting), credential=credential, now=now)
     ids = [reading.id for reading in readings]
     new = [key for key in ids if key not in old] if old else ids
     if new:

@@ -202,7 +202,7 @@ def _event(
     definition = statement["object"].get("definition") or {}
     kind = definition.get("type")
     extensions = result.get("extensions") or {}
-    scaled = _scaled(result["score"]) if "score" in result and verb != Verb.RATED else None
+    scaled = scaled_share(result["score"]) if "score" in result and verb != Verb.RATED else None
     success = result.get("success")
     if success is None:
         if verb == Verb.PASSED or verb == Verb.FAILED:
@@ -257,7 +257,7 @@ def _amount(extensions: dict[str, Any], context: dict[str, Any]) -> int:
     return min(count, LARGEST_INTEGER) if type(count) is int and count > 0 else 1
 
 
-def _scaled(score: dict[str, float]) -> float | None:
+def scaled_share(score: dict[str, float]) -> float | None:
     """The score as a share, 0 to 1: as sent, or from raw and its limits (the lower one being 0 unless said)."""
     scaled = score.get("scaled")
     if scaled is not None:

@@ -37,6 +37,7 @@ from signals.models import (
     Statement,
     Verb,
 )
+from signals.quality import fields as about_sources
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
@@ -209,6 +210,7 @@ FIELDS: dict[str, Fields] = {
         ("enrolment", "as_of", "value"),
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
+    **about_sources.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
 _COMPUTING = (Scope.RECORD, Scope.PROFILE)

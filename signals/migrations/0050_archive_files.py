@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('signals', '0031_other_sources'),
+        ('signals', '0040_data_quality'),
     ]
 
     operations = [

@@ -15,6 +15,7 @@ from signals.models.events import (
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
     ContractBreach,
@@ -37,13 +38,16 @@ __all__ = [
     "Credential",
     "DailyRollup",
     "DataContract",
+    "DayOff",
     "Device",
     "Document",
     "EnrolmentMark",
     "Event",
     "FeatureRow",
     "Feed",
+    "Finding",
     "ImportRun",
+    "IntakeNote",
     "IssuerTrust",
     "Label",
     "Lineage",
@@ -53,8 +57,11 @@ __all__ = [
     "Refusal",
     "Risk",
     "RiskChange",
+    "SourceDay",
+    "SourceTerm",
     "Statement",
     "StatementLink",
+    "TallyMark",
     "UnknownVerb",
     "Verb",
     "VerbSynonym",

@@ -196,6 +196,8 @@ class Quarantined(models.Model):
             models.Index(
                 fields=("credential", "received_at"), condition=Q(state="waiting"), name="quarantined_waiting"
             ),
+            # The tally counts what came since it last looked.
+            models.Index(fields=("received_at",), name="quarantined_by_arrival"),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -13,7 +14,7 @@ from coaching.models import Case, Verdict
 from consent.models import Standing
 from interventions.models import Answer, Approval, LessonVisit, ManagerAsk, Policy
 from learners.models import Role, User
-from signals.models import Event, Quarantined
+from signals.models import Event, Finding, Quarantined
 from tests.support.coaching import Circle, make_approval_case, make_ask, make_card, make_circle, make_decision
 from tests.support.learners import make_user
 from tests.support.signals import enrolled, make_credential, send, statement
@@ -173,3 +174,17 @@ def test_it_lets_a_steward_mend_preview_and_take_in(visit: Visit, script: bool) 
     assert eventually(Event.objects.exists, page)
     row.refresh_from_db()
     assert row.state == "requeued"
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without"])
+def test_it_lets_an_administrator_call_a_finding_normal(visit: Visit, script: bool) -> None:
+    now = timezone.now()
+    source = make_credential(now=now).credential
+    told: dict[str, Any] = {"measured": 0.5, "cases": 90, "says": "Half of it is missing.", "mend": "Look."}
+    Finding.objects.create(source=source, kind="missing_score", opened_at=now, last_seen_at=now, **told)
+    page = visit(make_user(Role.ADMIN), "/quality/", script=script)
+
+    page.get_by_text("This is how it is from now on").click()
+    page.get_by_role("button", name="Call it normal").click()
+
+    assert eventually(Finding.objects.filter(ending="accepted").exists, page)

@@ -1,0 +1,1 @@
+"""Is the data fit to model with? Questions that are answered by measuring, never by saying so."""
