@@ -83,16 +83,16 @@ def batches(count: int, size: int, seed: int) -> list[bytes]:
 
 
 def _statement(draw: random.Random, now: datetime) -> dict[str, Any]:
-    verb = draw.choice(VERBS)
+    verb, activity = draw.choice(VERBS), draw.randrange(5000)
     out: dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "actor": {"objectType": "Agent", **_account(f"bench-{draw.randrange(LEARNERS):08d}")},
         "verb": {"id": f"http://adlnet.gov/expapi/verbs/{verb}", "display": {"en": verb}},
         "object": {
-            "id": f"https://bench.example.com/activity/{draw.randrange(5000)}",
+            "id": f"https://bench.example.com/activity/{activity}",
             "definition": {
                 "type": "http://adlnet.gov/expapi/activities/module",
-                "name": {"en": f"Unit {draw.randrange(5000)}"},
+                "name": {"en": f"Unit {activity}"},
             },
         },
         "timestamp": (now - timedelta(seconds=draw.randrange(50 * 86400))).isoformat(),
