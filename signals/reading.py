@@ -84,6 +84,12 @@ class Reading:
         self.derives = kind == "Activity" and actor.get("objectType") != "Group"
         self.places = [target["id"], *places_in(statement.get("context") or {})] if self.derives else []
 
+    def stamp(self, stored: datetime) -> None:
+        """Sets when it is stored, which is also when it happened unless it says otherwise."""
+        self.stored = stored
+        if "timestamp" not in self.statement:
+            self.occurred_at = stored
+
     def keys(self) -> Collection[int]:
         """The hashes it can be found by."""
         parts = self.parts

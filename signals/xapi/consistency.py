@@ -13,6 +13,9 @@ from django.db import DatabaseError, connection
 WRITING = 0x58415049
 # A writer reads the clock a moment before its announcement can be seen.
 MARGIN = timedelta(milliseconds=500)
+LATELY = timedelta(milliseconds=50)
+
+_answered = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)  # when asked, and the answer
 
 
 @contextmanager
@@ -20,13 +23,20 @@ def announced(now: datetime) -> Iterator[None]:
     """Lets readers know, while the block runs, that statements stored at this moment are on their way."""
     second = int(now.timestamp())
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", [WRITING, second])
+        # Planning ingest's queries anew for every batch costs more than running them for a small one.
+        cursor.execute(
+            "SELECT pg_advisory_lock_shared(%s, %s), set_config('plan_cache_mode', 'force_generic_plan', false)",
+            [WRITING, second],
+        )
     try:
         yield
     finally:
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [WRITING, second])
+                cursor.execute(
+                    "SELECT pg_advisory_unlock_shared(%s, %s), set_config('plan_cache_mode', 'auto', false)",
+                    [WRITING, second],
+                )
         except DatabaseError:
             # The connection is lost, or an outer transaction has failed: a lost connection releases by itself.
             if not connection.in_atomic_block:
@@ -35,6 +45,11 @@ def announced(now: datetime) -> Iterator[None]:
 
 def consistent_through(*, now: datetime) -> datetime:
     """Everything stored before this can be read."""
+    global _answered
+    # What could be read a moment ago can be read still: most answers need not ask again.
+    asked, answer = _answered
+    if timedelta(0) < now - asked < LATELY:
+        return answer
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
@@ -43,4 +58,7 @@ def consistent_through(*, now: datetime) -> datetime:
         )
         oldest = cursor.fetchone()[0]
     through = now - MARGIN
-    return min(through, datetime.fromtimestamp(oldest, tz=UTC)) if oldest is not None else through
+    if oldest is not None:
+        through = min(through, datetime.fromtimestamp(oldest, tz=UTC))
+    _answered = now, through
+    return through
