@@ -30,6 +30,7 @@ LEARNERS = 1000
 COURSE = "https://bench.example.com/course/1"
 HOME = "https://bench.example.com"
 USUAL_RATE = {500: 8000, 50: 5000, 1: 300}  # statements a second: how many a run of some seconds needs
+LIVE_DAYS = 1 / 24  # what systems send as it happens; a backlog is spread over more
 VERBS = ["experienced", "experienced", "experienced", "interacted", "scored", "completed"]
 
 
@@ -42,6 +43,7 @@ def prepare() -> str:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    from django.db import connection
     from django.utils import timezone
 
     from learners.identity import canonical_identifier, identifier_hash
@@ -65,7 +67,9 @@ def prepare() -> str:
     Enrolment.objects.bulk_create(
         [Enrolment(learner=learner, course=course, starts_on=starts, enrolled_at=now) for _, learner in new]
     )
-    made = credentials.create(name="bench", permissions=["write", "bulk"], now=now)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # what autovacuum does on a live system
+    made = credentials.create(name="bench", permissions=["write", "read", "bulk"], now=now)
     return "Basic " + base64.b64encode(f"{made.key}:{made.secret}".encode()).decode()
 
 
@@ -73,16 +77,16 @@ def _account(name: str) -> dict[str, Any]:
     return {"account": {"homePage": HOME, "name": name}}
 
 
-def batches(count: int, size: int, seed: int) -> list[bytes]:
-    """The bodies to send: learning in a course over the last 50 days."""
+def batches(count: int, size: int, seed: int, *, days: float = LIVE_DAYS) -> list[bytes]:
+    """The bodies to send: learning in a course in the last so many days."""
     draw = random.Random(seed)
     now = datetime.now(UTC)
     if size == 1:
-        return [json.dumps(_statement(draw, now)).encode() for _ in range(count)]
-    return [json.dumps([_statement(draw, now) for _ in range(size)]).encode() for _ in range(count)]
+        return [json.dumps(_statement(draw, now, days)).encode() for _ in range(count)]
+    return [json.dumps([_statement(draw, now, days) for _ in range(size)]).encode() for _ in range(count)]
 
 
-def _statement(draw: random.Random, now: datetime) -> dict[str, Any]:
+def _statement(draw: random.Random, now: datetime, days: float) -> dict[str, Any]:
     verb, activity = draw.choice(VERBS), draw.randrange(5000)
     out: dict[str, Any] = {
         "id": str(uuid.uuid4()),
@@ -95,7 +99,7 @@ def _statement(draw: random.Random, now: datetime) -> dict[str, Any]:
                 "name": {"en": f"Unit {activity}"},
             },
         },
-        "timestamp": (now - timedelta(seconds=draw.randrange(50 * 86400))).isoformat(),
+        "timestamp": (now - timedelta(seconds=draw.random() * days * 86400)).isoformat(),
         "context": {
             "contextActivities": {"parent": [{"id": COURSE}]},
             "extensions": {"https://w3id.org/rekindle/xapi/count": draw.randrange(1, 30)},
@@ -114,6 +118,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=0, help="default: 4 for batches, 16 for single posts")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument(
+        "--days", type=float, default=LIVE_DAYS, help="over how many days timestamps are spread"
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--bulk", action="store_true", help="send the header X-Rekindle-Intake: bulk")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
@@ -143,7 +150,7 @@ def _measure(
     copied: list[float] = []
     for _ in range(options.runs):
         # The bodies are made before the clock starts: making them is not what is measured.
-        bodies = batches(count, size, seed=time.time_ns())
+        bodies = batches(count, size, seed=time.time_ns(), days=options.days)
         requests = [request("POST", "/xapi/statements", headers, body) for body in bodies]
         before = time.process_time(), _cpu_of_group(server), _cpu_of_database()
         seconds, took = send_all(requests, port, clients)
