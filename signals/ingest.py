@@ -115,7 +115,7 @@ def _prepare(
     readings, outside = unit_scope.held_back(readings, credential, bulk=bulk)
     held += late_or_early + [_Held(reading.raw, reading.id, [fault]) for reading, fault in outside]
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings if reading.derives})
-    sealed = [bodies.seal(reading.raw, major=major) for reading in readings]
+    sealed = bodies.seal_many([reading.raw for reading in readings], major=major)
     return _Prepared(readings, sealed, held)
 
 

@@ -79,7 +79,7 @@ _CONSEQUENCES = """
         activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network)
     SELECT occurred_at, id, learner_id, enrolment_id, coalesce(known_at, stored), seq, canon, activity,
         activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network
-    FROM numbered
+    FROM numbered ORDER BY occurred_at  -- neighbours in the index of moments
 ), result AS (
     INSERT INTO signals_assessmentresult (statement_id, learner_id, enrolment_id, occurred_at, known_seq, activity,
         scaled, success, is_item)

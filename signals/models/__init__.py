@@ -1,5 +1,6 @@
 """What we know: statements, events, features, risks and labels."""
 
+from signals.models.dictionaries import Dictionary
 from signals.models.documents import Activity, Attachment, AttachmentUse, Document, StatementLink
 from signals.models.events import (
     AssessmentResult,
@@ -36,6 +37,7 @@ __all__ = [
     "DailyRollup",
     "DataContract",
     "Device",
+    "Dictionary",
     "Document",
     "EnrolmentMark",
     "Event",

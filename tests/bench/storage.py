@@ -27,6 +27,13 @@ def main() -> None:
     parser.add_argument("--module", default="DDD")
     parser.add_argument("--presentation", default="2013J")
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument(
+        "--learn-after",
+        type=int,
+        default=-14,
+        metavar="DAY",
+        help="the day after which the compression dictionary is learned",
+    )
     options = parser.parse_args()
     import django
 
@@ -39,6 +46,7 @@ def main() -> None:
     from coaching.demo.endpoint import Endpoint
     from coaching.demo.importing import prepare, send
     from coaching.demo.oulad import open_tables
+    from signals import dictionaries
 
     call_command("migrate", verbosity=0)
     tables = open_tables(options.directory)
@@ -48,7 +56,9 @@ def main() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         began = time.perf_counter()
-        send(tables, imported, endpoint, to_day=options.days)
+        send(tables, imported, endpoint, to_day=options.learn_after)
+        dictionaries.learn(now=timezone.now())  # the beat does this within the hour
+        send(tables, imported, endpoint, from_day=options.learn_after + 1, to_day=options.days)
         seconds = time.perf_counter() - began
         # Otherwise part of the index is still in its waiting list, counted at its least dense.
         cursor.execute("VACUUM ANALYZE signals_statement, signals_event, signals_assessmentresult")
