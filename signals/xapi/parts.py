@@ -189,7 +189,7 @@ def parts_of(raw: bytes) -> Parts | None:
         target = _targets.get(bytes(sent.object))
         if actor is None or verb is None or target is None:
             return None
-        statement = {"actor": actor.value, "verb": verb.value, "object": target.value}
+        statement: dict[str, Any] = {"actor": actor.value, "verb": verb.value, "object": target.value}
         statement_id: UUID | None = None
         if own := bytes(sent.id):
             if len(own) != _UUID_LENGTH:

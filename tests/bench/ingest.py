@@ -2,7 +2,7 @@
 
     python -m tests.bench.ingest --batch 500 50 1 --json ingest.json
 
-Starts gunicorn (gthread, 2 workers of 4 threads) on a free port, on the database that DATABASE_URL names, with
+Starts gunicorn (gthread, 2 workers of 8 threads) on a free port, on the database that DATABASE_URL names, with
 learners, a course and enrolments of its own, and sends batches from several threads that keep their connections.
 Between the runs the same statements are written by plain COPY.
 """
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="the best of so many is the rate")
     parser.add_argument("--clients", type=int, default=0, help="default: 4 for batches, 16 for single posts")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=8)
     parser.add_argument(
         "--days", type=float, default=LIVE_DAYS, help="over how many days timestamps are spread"
     )
@@ -185,7 +185,7 @@ def _measure(
 
 
 @contextlib.contextmanager
-def serve(*, port: int = 0, workers: int = 2, threads: int = 4) -> Iterator[tuple[int, int]]:
+def serve(*, port: int = 0, workers: int = 2, threads: int = 8) -> Iterator[tuple[int, int]]:
     """The port and process id of a gunicorn that runs while the block does."""
     if not port:
         with socket.socket() as probe:
