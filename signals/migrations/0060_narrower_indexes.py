@@ -66,7 +66,7 @@ def widen(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("signals", "0012_documents")]
+    dependencies = [("signals", "0013_documents_refined")]
 
     operations = [
         migrations.RunPython(narrow, widen),

@@ -15,7 +15,7 @@ WRITING = 0x58415049
 MARGIN = timedelta(milliseconds=500)
 LATELY = timedelta(milliseconds=50)
 
-_answered = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)  # when asked, and the answer
+_answered: list[tuple[datetime, datetime]] = []  # when it was asked last, and the answer
 
 
 @contextmanager
@@ -45,11 +45,9 @@ def announced(now: datetime) -> Iterator[None]:
 
 def consistent_through(*, now: datetime) -> datetime:
     """Everything stored before this can be read."""
-    global _answered
     # What could be read a moment ago can be read still: most answers need not ask again.
-    asked, answer = _answered
-    if timedelta(0) < now - asked < LATELY:
-        return answer
+    if _answered and timedelta(0) < now - _answered[0][0] < LATELY:
+        return _answered[0][1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
@@ -60,5 +58,5 @@ def consistent_through(*, now: datetime) -> datetime:
     through = now - MARGIN
     if oldest is not None:
         through = min(through, datetime.fromtimestamp(oldest, tz=UTC))
-    _answered = now, through
+    _answered[:] = [(now, through)]
     return through
