@@ -18,25 +18,26 @@ LATELY = timedelta(milliseconds=50)
 _answered: list[tuple[datetime, datetime]] = []  # when it was asked last, and the answer
 
 
+# Planning ingest's queries anew for every batch costs more than running them for a small one, so each connection plans
+# them once. A plan made while a table was still small must not read all of it later: it keeps to the indexes.
+_PLAN_ONCE = (
+    "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false)"
+)
+_PLAN_ANEW = "set_config('plan_cache_mode', 'auto', false), set_config('enable_seqscan', 'on', false)"
+
+
 @contextmanager
 def announced(now: datetime) -> Iterator[None]:
     """Lets readers know, while the block runs, that statements stored at this moment are on their way."""
     second = int(now.timestamp())
     with connection.cursor() as cursor:
-        # Planning ingest's queries anew for every batch costs more than running them for a small one.
-        cursor.execute(
-            "SELECT pg_advisory_lock_shared(%s, %s), set_config('plan_cache_mode', 'force_generic_plan', false)",
-            [WRITING, second],
-        )
+        cursor.execute(f"SELECT pg_advisory_lock_shared(%s, %s), {_PLAN_ONCE}", [WRITING, second])
     try:
         yield
     finally:
         try:
             with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_advisory_unlock_shared(%s, %s), set_config('plan_cache_mode', 'auto', false)",
-                    [WRITING, second],
-                )
+                cursor.execute(f"SELECT pg_advisory_unlock_shared(%s, %s), {_PLAN_ANEW}", [WRITING, second])
         except DatabaseError:
             # The connection is lost, or an outer transaction has failed: a lost connection releases by itself.
             if not connection.in_atomic_block:

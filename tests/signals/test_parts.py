@@ -143,7 +143,7 @@ def whole(raw: bytes, **more: Any) -> Any:
 @given(statement=STATEMENTS, is_put=some.booleans())
 def test_it_reads_the_same_as_without_remembering(statement: dict[str, Any], is_put: bool) -> None:
     raw = json.dumps(statement).encode()
-    more = {"statement_id": PUT_ID} if is_put else {}
+    more: dict[str, Any] = {"statement_id": PUT_ID} if is_put else {}
 
     quick, quick_faults = reading.read(raw, 3, now=NOW, **more)
     slow, slow_faults = whole(raw, **more)
