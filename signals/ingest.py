@@ -83,9 +83,7 @@ def ingest(
             arrived_at=arrived_at,
         )
         with transaction.atomic():
-            taken = _take_in(
-                items, *prepared, files, credential=credential, now=now, bulk=bulk, major=major
-            )
+            taken = _take_in(items, *prepared, files, credential=credential, now=now, bulk=bulk, major=major)
             clock.keep(prepared.readings, taken.stored_ids, rule, now=now)
             return taken
 

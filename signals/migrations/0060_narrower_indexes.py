@@ -66,7 +66,7 @@ def widen(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("signals", "0013_documents_refined")]
+    dependencies = [("signals", "0031_other_sources")]
 
     operations = [
         migrations.RunPython(narrow, widen),
