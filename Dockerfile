@@ -9,4 +9,4 @@ RUN REKINDLE_ENV=production SECRET_KEY=building FIELD_KEYS=building DATABASE_URL
     && useradd --system rekindle && chown -R rekindle var
 USER rekindle
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi:application", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+CMD ["gunicorn", "config.wsgi:application", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]

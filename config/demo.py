@@ -114,7 +114,7 @@ def programs(port: int) -> list[Program]:
     """Web, worker and beat, as they also run in production."""
     python = Path(sys.executable)
     web: list[str | Path] = [python, "-m", "gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}"]
-    web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "4"]
+    web += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "4"]
     if Path("/dev/shm").is_dir():
         web += ["--worker-tmp-dir", "/dev/shm"]  # a heartbeat on a slow disk looks like a hung worker
     celery: list[str | Path] = [python, "-m", "celery", "-A", "config"]

@@ -92,6 +92,9 @@ DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 # Compiling our queries costs seconds and saves milliseconds: they are many joins over few rows.
 DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c jit=off"
+# Lets those queries be prepared that ask for it (consent.arrays.fetch); by default Django's connections prepare none.
+# Django's own, whose text changes with every value, would never be asked for again: hence a number never reached.
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2**31
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

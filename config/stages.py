@@ -36,6 +36,7 @@ STAGES = (
     Stage("partitions", "signals.partitions.make_ahead", Queue.UPKEEP, 3600),
     Stage("name", "signals.sources.people.name_awaited", Queue.PATH, 60),
     Stage("pull", "signals.sources.pulling.pull_due", Queue.DELIVERY, 300),
+    Stage("compress", "signals.dictionaries.learn", Queue.UPKEEP, 3600),
     Stage("resolve", "signals.normalize.resolve_parked", Queue.PATH, 60),
     Stage("refresh", "signals.features.refresh.refresh", Queue.PATH, 5),
     Stage("judge", "interventions.outcomes.judge", Queue.PATH, 60),

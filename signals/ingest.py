@@ -4,20 +4,22 @@ The standard's way is all or nothing. A trusted source may instead send in bulk:
 quarantine, whole and with its reasons, and the rest is taken in.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
 
 from signals import clock, links, normalize, partitions, quarantine, store, unit_scope, voiding
 from signals.models import Credential
 from signals.quality import notes
-from signals.reading import Reading, read
+from signals.reading import Reading, ids_of, read
 from signals.results import Held as _Held
 from signals.results import Result, id_in, results_of
+from signals.together import Line
 from signals.xapi import attachments, bodies, definitions
 from signals.xapi.attachments import NO_FILES
 from signals.xapi.consistency import announced
@@ -30,6 +32,8 @@ __all__ = ["Fault", "Ingested", "StatementConflict", "StatementFaults", "ingest"
 
 # Sent after commit when something new was stored. A hint only: whoever misses it finds the rows by the beat.
 stored = Signal()
+
+SMALL = 100  # statements: a post of so many or fewer gains by being stored together with others
 
 
 class Ingested(NamedTuple):
@@ -63,22 +67,125 @@ def ingest(
     ``arrived_at`` when they first reached us.
     """
     rule = rule or clock.rule_of(credential)
+    # A small post may wait for others, so it announces itself only when it is stored; a large one while it is read.
+    is_plain = not (bulk or files or rule.changes or arrived_at)
+    if len(items) <= SMALL and is_plain and not connection.in_atomic_block:
+        return _ingest_small(items, credential=credential, now=now, statement_id=statement_id, major=major)
     with announced(now):
-        readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id, files=files)
-        clock.apply(readings, rule, arrived_at=arrived_at)
-        readings, late_or_early = _check_clock(readings, credential, now=now, bulk=bulk)
-        readings, outside = unit_scope.held_back(readings, credential, bulk=bulk)
-        held += late_or_early + [_Held(reading.raw, reading.id, [fault]) for reading, fault in outside]
-        partitions.ensure(
-            {partitions.month_of(reading.occurred_at) for reading in readings if reading.derives}
+        prepared = _prepare(
+            items,
+            credential=credential,
+            now=now,
+            bulk=bulk,
+            statement_id=statement_id,
+            major=major,
+            files=files,
+            rule=rule,
+            arrived_at=arrived_at,
         )
-        sealed = [bodies.seal(reading.raw, major=major) for reading in readings]
+        with transaction.atomic():
+            taken = _take_in(items, *prepared, files, credential=credential, now=now, bulk=bulk, major=major)
+            clock.keep(prepared.readings, taken.stored_ids, rule, now=now)
+            return taken
+
+
+class _Prepared(NamedTuple):
+    readings: list[Reading]
+    sealed: list[bytes]
+    held: list[_Held]
+
+
+def _prepare(
+    items: Sequence[bytes],
+    *,
+    credential: Credential,
+    now: datetime,
+    bulk: bool,
+    statement_id: UUID | None,
+    major: int,
+    files: Mapping[str, File] = NO_FILES,
+    rule: clock.Rule = clock.AS_SENT,
+    arrived_at: datetime | None = None,
+) -> _Prepared:
+    """All that can be done before the transaction."""
+    readings, held = _read_all(items, now=now, bulk=bulk, statement_id=statement_id, files=files)
+    clock.apply(readings, rule, arrived_at=arrived_at)
+    readings, late_or_early = _check_clock(readings, credential, now=now, bulk=bulk)
+    readings, outside = unit_scope.held_back(readings, credential, bulk=bulk)
+    held += late_or_early + [_Held(reading.raw, reading.id, [fault]) for reading, fault in outside]
+    partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings if reading.derives})
+    sealed = bodies.seal_many([reading.raw for reading in readings], major=major)
+    return _Prepared(readings, sealed, held)
+
+
+def _ingest_small(
+    items: Sequence[bytes], *, credential: Credential, now: datetime, statement_id: UUID | None, major: int
+) -> Ingested:
+    prepared = _prepare(
+        items, credential=credential, now=now, bulk=False, statement_id=statement_id, major=major
+    )
+    started = time.monotonic()
+    if not prepared.held and all(reading.refers is None for reading in prepared.readings):
+        kind = (credential.pk, major, *credential.permissions)
+        taken = _line.join(kind, _Small(items, prepared, credential, major), now=now)
+        if taken is not None:
+            return taken
+    now += timedelta(seconds=time.monotonic() - started)
+    with announced(now):
+        _stamp(prepared.readings, now)
+        with transaction.atomic():
+            return _take_in(
+                items, *prepared, NO_FILES, credential=credential, now=now, bulk=False, major=major
+            )
+
+
+class _Small(NamedTuple):
+    """A post that may be stored together with others of its kind (the same credential, with the same permissions)."""
+
+    items: Sequence[bytes]
+    prepared: _Prepared
+    credential: Credential
+    major: int
+
+
+class _NotTogether(Exception):
+    """Some of these statements are stored already, or came twice: whose fault that is, each must find out alone."""
+
+
+def _take_in_together(kind: Hashable, posts: Sequence[_Small], now: datetime) -> list[Ingested]:
+    readings = [reading for post in posts for reading in post.prepared.readings]
+    if len(posts) > 1 and len({reading.id for reading in readings}) < len(readings):
+        raise _NotTogether
+    items = [item for post in posts for item in post.items]
+    sealed = [body for post in posts for body in post.prepared.sealed]
+    with announced(now):
+        _stamp(readings, now)
         with transaction.atomic():
             taken = _take_in(
-                items, readings, sealed, held, files, credential=credential, now=now, bulk=bulk, major=major
+                items,
+                readings,
+                sealed,
+                [],
+                NO_FILES,
+                credential=posts[0].credential,
+                now=now,
+                bulk=False,
+                major=posts[0].major,
             )
-            clock.keep(readings, taken.stored_ids, rule, now=now)
-            return taken
+            if len(posts) > 1 and taken.duplicates:
+                raise _NotTogether
+    if len(posts) == 1:
+        return [taken]
+    return [Ingested(ids, [], [], ids, [], []) for ids in (ids_of(post.prepared.readings) for post in posts)]
+
+
+_line: Line[_Small, Ingested] = Line(_take_in_together)
+
+
+def _stamp(readings: Sequence[Reading], now: datetime) -> None:
+    """Gives them the moment at which they are stored, a microsecond apart."""
+    for number, reading in enumerate(readings):
+        reading.stamp(now + timedelta(microseconds=number))
 
 
 def _read_all(

@@ -73,6 +73,8 @@ FIELDS: dict[str, Fields] = {
         ("id", "actor", "search_keys", "digest", "body"),
         ("stored", "credential", "verb", "voids", "voided_at", "parked"),
     ),
+    # Made from statements without their people; see signals.dictionaries.
+    "Dictionary": Fields((), ("number", "content", "in_use", "statements", "made_at")),
     "Quarantined": Fields(
         ("statement_id", "digest", "body", "mended", "faults", "note"),
         ("id", "credential", "reason", "state", "received_at", "tried_at", "settled_at", "settled_by"),

@@ -1,6 +1,6 @@
 """A statement as it has been read: checked, and with everything the next steps ask of it worked out once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from signals.xapi.attachments import NO_FILES, check_files
 from signals.xapi.faults import Fault, Faults
 from signals.xapi.keys import VOIDED, anonymous_group, identity, search_keys
 from signals.xapi.multipart import File
+from signals.xapi.parts import Parts, parts_of, places_in
 from signals.xapi.primitives import moment
 from signals.xapi.statements import check_statement
 
@@ -30,6 +31,7 @@ class Reading:
         "id",
         "index",
         "occurred_at",
+        "parts",
         "places",
         "raw",
         "refers",
@@ -41,33 +43,60 @@ class Reading:
     )
 
     def __init__(
-        self, index: int, raw: bytes, statement: dict[str, Any], *, statement_id: UUID, stored: datetime
+        self,
+        index: int,
+        raw: bytes,
+        statement: dict[str, Any],
+        *,
+        statement_id: UUID,
+        stored: datetime,
+        parts: Parts | None = None,
     ) -> None:
         self.index = index
         self.raw = raw
         self.statement = statement
         self.id = statement_id
         self.stored = stored
-        timestamp = statement.get("timestamp")
-        self.occurred_at: datetime = (moment(timestamp) if timestamp is not None else None) or stored
-        self.verb: str = statement["verb"]["id"]
-        target = statement["object"]
-        kind = target.get("objectType", "Activity")
-        self.refers: UUID | None = UUID(target["id"]) if kind == "StatementRef" else None
-        self.voids: UUID | None = self.refers if self.verb == VOIDED else None
+        self.refers: UUID | None = None
+        self.voids: UUID | None = None
         self.files: Sequence[str] = ()  # the SHA-2 sums of the files that came with it
-        actor = statement["actor"]
-        found = identity(actor)
-        self.actor: bytes = found[0] if found is not None else anonymous_group(actor)
-        # Statements about groups, and about anything but activities, are kept and derive nothing.
-        self.derives: bool = kind == "Activity" and actor.get("objectType") != "Group"
         self.waits = False  # already stored, parked until its actor is known
         self.digest = b""
-        self.places: list[str] = _places(statement) if self.derives else []
+        self.parts = parts
+        if parts is not None:
+            self.occurred_at: datetime = parts.timestamp or stored
+            self.verb: str = parts.verb.iri
+            self.actor: bytes = parts.actor.hash
+            self.derives: bool = True
+            self.places: list[str] = [parts.target.iri, *(parts.context.places if parts.context else ())]
+            return
+        timestamp = statement.get("timestamp")
+        self.occurred_at = (moment(timestamp) if timestamp is not None else None) or stored
+        self.verb = statement["verb"]["id"]
+        target = statement["object"]
+        kind = target.get("objectType", "Activity")
+        self.refers = UUID(target["id"]) if kind == "StatementRef" else None
+        self.voids = self.refers if self.verb == VOIDED else None
+        actor = statement["actor"]
+        found = identity(actor)
+        self.actor = found[0] if found is not None else anonymous_group(actor)
+        # Statements about groups, and about anything but activities, are kept and derive nothing.
+        self.derives = kind == "Activity" and actor.get("objectType") != "Group"
+        self.places = [target["id"], *places_in(statement.get("context") or {})] if self.derives else []
 
-    def keys(self) -> list[int]:
+    def stamp(self, stored: datetime) -> None:
+        """Sets when it is stored, which is also when it happened unless it says otherwise."""
+        self.stored = stored
+        if "timestamp" not in self.statement:
+            self.occurred_at = stored
+
+    def keys(self) -> Collection[int]:
         """The hashes it can be found by."""
-        return search_keys(self.statement)
+        parts = self.parts
+        if parts is None:
+            return search_keys(self.statement)
+        own = {parts.verb.key, parts.actor.key, parts.target.key}
+        return own.union(parts.context.keys) if parts.context is not None else own
 
 
 class StoredRow(NamedTuple):
@@ -92,6 +121,20 @@ def read(
     An id may be given by the request (PUT). ``files`` are those that came along, by their SHA-2 sums.
     """
     faults = Faults(index)
+    # A microsecond apart, so that the order of a batch is the order of reading it back.
+    stored = now + timedelta(microseconds=index) if index else now
+    parts = parts_of(raw) if not files else None
+    if parts is not None and (statement_id is None or parts.id is None or parts.id == statement_id):
+        reading = Reading(
+            index,
+            raw,
+            parts.statement,
+            statement_id=parts.id or statement_id or uuid4(),
+            stored=stored,
+            parts=parts,
+        )
+        reading.digest = digest(raw)
+        return reading, faults.found
     try:
         statement = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -112,8 +155,6 @@ def read(
             faults.add("$.id", "is not the statementId of the request", "Send the same id in both places.")
             return None, faults.found
         statement_id = own_id
-    # A microsecond apart, so that the order of a batch is the order of reading it back.
-    stored = now + timedelta(microseconds=index) if index else now
     reading = Reading(index, raw, statement, statement_id=statement_id or uuid4(), stored=stored)
     reading.digest = digest(raw)
     reading.files = named
@@ -131,19 +172,6 @@ def read_stored(row: StoredRow) -> Reading:
     reading = Reading(0, body.raw, _decode(body.raw), statement_id=row.id, stored=row.stored)
     reading.waits = True
     return reading
-
-
-def _places(statement: dict[str, Any]) -> list[str]:
-    """Where it may have happened, nearest first: the object, its parents, its groupings."""
-    places = [statement["object"]["id"]]
-    context = statement.get("context")
-    activities = context.get("contextActivities") if context is not None else None
-    if activities is not None:
-        for name in ("parent", "grouping"):
-            entry = activities.get(name)
-            if entry is not None:
-                places.extend(activity["id"] for activity in (entry if type(entry) is list else (entry,)))
-    return places
 
 
 def ids_of(readings: Sequence[Reading]) -> list[UUID]:

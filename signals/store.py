@@ -67,18 +67,19 @@ def _unnest(columns: str, first: int) -> str:
 # What follows from the statements that were new ("won"): the same whether they are stored now or were parked.
 _CONSEQUENCES = """
 , numbered AS (
-    SELECT i.*, won.moment,
+    SELECT i.*,
            CASE WHEN i.enrolment_id IS NULL THEN 0
                 ELSE m.known_seq + row_number() OVER (PARTITION BY i.enrolment_id ORDER BY i.ord) END AS seq
-    FROM input i JOIN won ON won.id = i.id
-    LEFT JOIN signals_enrolmentmark m ON m.enrolment_id = i.enrolment_id
-    WHERE i.learner_id IS NOT NULL AND won.voided_at IS NULL
+    FROM input i LEFT JOIN signals_enrolmentmark m ON m.enrolment_id = i.enrolment_id
+    -- The plan is made once for batches of any size. "IS TRUE" keeps it from being a join, which for the ten rows
+    -- that the planner expects would compare each with each.
+    WHERE i.learner_id IS NOT NULL AND (i.id IN (SELECT id FROM won WHERE voided_at IS NULL)) IS TRUE
 ), event AS (
     INSERT INTO signals_event (occurred_at, statement_id, learner_id, enrolment_id, known_at, known_seq, verb, activity,
         activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network)
-    SELECT occurred_at, id, learner_id, enrolment_id, coalesce(known_at, moment), seq, canon, activity,
+    SELECT occurred_at, id, learner_id, enrolment_id, coalesce(known_at, stored), seq, canon, activity,
         activity_type, amount, scaled, success, duration_s, progress, value, session, background_s, device, network
-    FROM numbered
+    FROM numbered ORDER BY occurred_at  -- neighbours in the index of moments
 ), result AS (
     INSERT INTO signals_assessmentresult (statement_id, learner_id, enrolment_id, occurred_at, known_seq, activity,
         scaled, success, is_item)
@@ -110,7 +111,7 @@ _WRITE = (
             THEN $1::timestamptz END
     FROM input ORDER BY id
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, voided_at, stored AS moment
+    RETURNING id, voided_at
 )"""
     + _CONSEQUENCES
     # Those that were stored before: almost always none, so almost nothing travels back.
@@ -118,12 +119,13 @@ _WRITE = (
 )
 
 _UNPARK = (
-    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest('id uuid, ' + _EVENT_COLUMNS, 2)})"
+    "WITH input AS MATERIALIZED (SELECT t.*, $1::timestamptz AS stored"
+    f" FROM {_unnest('id uuid, ' + _EVENT_COLUMNS, 2)})"
     """
 , won AS (
     UPDATE signals_statement s SET parked = false FROM input
     WHERE s.id = input.id AND s.parked
-    RETURNING s.id, s.voided_at, $1::timestamptz AS moment
+    RETURNING s.id, s.voided_at
 )""" + _CONSEQUENCES + "SELECT id FROM won"
 )
 

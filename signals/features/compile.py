@@ -46,6 +46,7 @@ completion AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT * FROM signals_event v
         WHERE v.enrolment_id = e.enrolment_id
+          AND (v.occurred_at AT TIME ZONE 'UTC')::date = r.date  -- as the index event_by_enrolment_day has it
           AND v.occurred_at >= r.date::timestamp AT TIME ZONE 'UTC'
           AND v.occurred_at < (r.date + 1)::timestamp AT TIME ZONE 'UTC'
           AND v.verb = ANY(%(completing)s) AND v.voided_seq IS NULL

@@ -50,7 +50,7 @@ spent AS (
     CROSS JOIN LATERAL (
         SELECT * FROM signals_event v
         WHERE v.enrolment_id = d.enrolment_id
-          AND v.occurred_at >= d.opens_at AND v.occurred_at < d.closes_at
+          AND (v.occurred_at AT TIME ZONE 'UTC')::date = d.day  -- as the index event_by_enrolment_day has it
           -- The same bounds as constants, so that the planner leaves the other months out.
           AND v.occurred_at >= %(first)s AND v.occurred_at < %(last)s
           AND v.voided_seq IS NULL AND v.verb <> ALL(%(observed)s)

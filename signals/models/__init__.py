@@ -1,6 +1,7 @@
 """What we know: statements, events, features, risks and labels."""
 
 from signals.models.archive import ArchiveFile
+from signals.models.dictionaries import Dictionary
 from signals.models.documents import Activity, Attachment, AttachmentUse, Document, StatementLink
 from signals.models.events import (
     AssessmentResult,
@@ -40,6 +41,7 @@ __all__ = [
     "DataContract",
     "DayOff",
     "Device",
+    "Dictionary",
     "Document",
     "EnrolmentMark",
     "Event",

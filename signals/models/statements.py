@@ -134,7 +134,8 @@ class Statement(models.Model):
     class Meta:
         ordering = ("-stored", "-id")
         indexes = [
-            models.Index(fields=("stored", "id"), name="statement_by_stored"),  # paging
+            # Paging: those of one moment are put in order of id as they are read.
+            models.Index(fields=("stored",), name="statement_by_moment"),
             GinIndex(fields=("search_keys",), name="statement_by_search_key"),  # the standard's filters
             # Resolving an identifier looks for what was parked under it.
             models.Index(fields=("actor",), condition=Q(parked=True), name="statement_parked_by_actor"),

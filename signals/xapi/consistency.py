@@ -13,6 +13,17 @@ from django.db import DatabaseError, connection
 WRITING = 0x58415049
 # A writer reads the clock a moment before its announcement can be seen.
 MARGIN = timedelta(milliseconds=500)
+LATELY = timedelta(milliseconds=50)
+
+_answered: list[tuple[datetime, datetime]] = []  # when it was asked last, and the answer
+
+
+# Planning ingest's queries anew for every batch costs more than running them for a small one, so each connection plans
+# them once. A plan made while a table was still small must not read all of it later: it keeps to the indexes.
+_PLAN_ONCE = (
+    "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false)"
+)
+_PLAN_ANEW = "set_config('plan_cache_mode', 'auto', false), set_config('enable_seqscan', 'on', false)"
 
 
 @contextmanager
@@ -20,13 +31,13 @@ def announced(now: datetime) -> Iterator[None]:
     """Lets readers know, while the block runs, that statements stored at this moment are on their way."""
     second = int(now.timestamp())
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", [WRITING, second])
+        cursor.execute(f"SELECT pg_advisory_lock_shared(%s, %s), {_PLAN_ONCE}", [WRITING, second])
     try:
         yield
     finally:
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [WRITING, second])
+                cursor.execute(f"SELECT pg_advisory_unlock_shared(%s, %s), {_PLAN_ANEW}", [WRITING, second])
         except DatabaseError:
             # The connection is lost, or an outer transaction has failed: a lost connection releases by itself.
             if not connection.in_atomic_block:
@@ -35,6 +46,9 @@ def announced(now: datetime) -> Iterator[None]:
 
 def consistent_through(*, now: datetime) -> datetime:
     """Everything stored before this can be read."""
+    # What could be read a moment ago can be read still: most answers need not ask again.
+    if _answered and timedelta(0) < now - _answered[0][0] < LATELY:
+        return _answered[0][1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
@@ -43,4 +57,7 @@ def consistent_through(*, now: datetime) -> datetime:
         )
         oldest = cursor.fetchone()[0]
     through = now - MARGIN
-    return min(through, datetime.fromtimestamp(oldest, tz=UTC)) if oldest is not None else through
+    if oldest is not None:
+        through = min(through, datetime.fromtimestamp(oldest, tz=UTC))
+    _answered[:] = [(now, through)]
+    return through

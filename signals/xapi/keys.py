@@ -94,11 +94,18 @@ def search_keys(statement: dict[str, Any]) -> list[int]:
         _add_sub_statement(target, keys)
     context = statement.get("context")
     if context is not None:
-        _add_context(context, keys)
-        registration = context.get("registration")
-        if registration is not None:
-            keys.add(registration_key(registration))
+        keys |= context_keys(context)
     return list(keys)
+
+
+def context_keys(context: dict[str, Any]) -> set[int]:
+    """What a statement can be found by because of its context."""
+    keys: set[int] = set()
+    _add_context(context, keys)
+    registration = context.get("registration")
+    if registration is not None:
+        keys.add(registration_key(registration))
+    return keys
 
 
 def _add_agent(agent: dict[str, Any], keys: set[int], *, direct: bool) -> None:

@@ -79,14 +79,8 @@ def _check_core(value: dict[str, Any], path: str, faults: Faults) -> None:
     else:
         faults.missing(path, "actor", "Say who did it: an agent or a group.")
     verb = value.get("verb")
-    if type(verb) is dict:
-        if not verb.keys() <= VERB:
-            faults.unknown(f"{path}.verb", set(verb) - VERB, VERB)
-        check_iri(verb, "id", f"{path}.verb", faults, required=True)
-        if "display" in verb:
-            check_language_map(verb["display"], f"{path}.verb.display", faults)
-    elif "verb" in value:
-        faults.wrong_type(f"{path}.verb", verb, "a verb (an object)")
+    if "verb" in value:
+        check_verb(verb, f"{path}.verb", faults)
     else:
         faults.missing(path, "verb", "Say what was done: a verb with its IRI as id.")
     target = value.get("object")
@@ -105,13 +99,25 @@ def _check_core(value: dict[str, Any], path: str, faults: Faults) -> None:
             'Voiding needs an object of type "StatementRef".',
         )
     if "result" in value:
-        _check_result(value["result"], f"{path}.result", faults)
+        check_result(value["result"], f"{path}.result", faults)
     if "context" in value:
-        _check_context(value["context"], f"{path}.context", faults, about_activity=kind == "Activity")
+        check_context(value["context"], f"{path}.context", faults, about_activity=kind == "Activity")
     if "timestamp" in value:
         _check_moment(value["timestamp"], f"{path}.timestamp", faults)
     if "attachments" in value:
         _check_attachments(value["attachments"], f"{path}.attachments", faults)
+
+
+def check_verb(verb: Any, path: str, faults: Faults) -> None:
+    """Adds what is wrong with a verb."""
+    if type(verb) is not dict:
+        faults.wrong_type(path, verb, "a verb (an object)")
+        return
+    if not verb.keys() <= VERB:
+        faults.unknown(path, set(verb) - VERB, VERB)
+    check_iri(verb, "id", path, faults, required=True)
+    if "display" in verb:
+        check_language_map(verb["display"], f"{path}.display", faults)
 
 
 def _check_object(target: dict[str, Any], kind: Any, path: str, faults: Faults, *, nested: bool) -> None:
@@ -151,7 +157,8 @@ def _check_reference(target: Any, path: str, faults: Faults) -> None:
         faults.missing(path, "id", "Send the id of the statement meant.")
 
 
-def _check_result(result: Any, path: str, faults: Faults) -> None:
+def check_result(result: Any, path: str, faults: Faults) -> None:
+    """Adds what is wrong with a result."""
     if type(result) is not dict:
         faults.wrong_type(path, result, "a result (an object)")
         return
@@ -201,7 +208,8 @@ def _check_score(score: Any, path: str, faults: Faults) -> None:
         )
 
 
-def _check_context(context: Any, path: str, faults: Faults, *, about_activity: bool) -> None:
+def check_context(context: Any, path: str, faults: Faults, *, about_activity: bool) -> None:
+    """Adds what is wrong with a context; some of it is allowed only where the object is an activity."""
     if type(context) is not dict:
         faults.wrong_type(path, context, "a context (an object)")
         return
