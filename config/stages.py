@@ -47,6 +47,8 @@ STAGES = (
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
     Stage("contracts", "signals.sources.contracts.check", Queue.UPKEEP, 900),
     Stage("untreated", "signals.labels.untreated", Queue.UPKEEP, 3600),
+    Stage("gather", "learners.merging.gather.gather", Queue.UPKEEP, 600),
+    Stage("link", "learners.linking.comparing.link", Queue.UPKEEP, 86400),
     Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
 )
 

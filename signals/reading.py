@@ -38,6 +38,7 @@ class Reading:
         "verb",
         "voids",
         "waits",
+        "who",
     )
 
     def __init__(
@@ -59,6 +60,7 @@ class Reading:
         actor = statement["actor"]
         found = identity(actor)
         self.actor: bytes = found[0] if found is not None else anonymous_group(actor)
+        self.who = self.actor  # whom it is about is entered under this key (signals.normalize)
         # Statements about groups, and about anything but activities, are kept and derive nothing.
         self.derives: bool = kind == "Activity" and actor.get("objectType") != "Group"
         self.waits = False  # already stored, parked until its actor is known
