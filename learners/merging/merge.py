@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from consent import audit, gate, record
 from consent.actors import Party
@@ -21,13 +21,16 @@ from learners.merging import journal
 from learners.merging.journal import Journal, Watched
 from learners.merging.registry import merging_modules
 from learners.models import (
+    BaselineSkill,
     Enrolment,
+    Goal,
     Identifier,
     Learner,
     LinkCandidate,
     LinkRecord,
     Merge,
     Oversight,
+    Preferences,
     Role,
     User,
 )
@@ -121,7 +124,7 @@ def watched(both: tuple[UUID, UUID]) -> list[Watched]:
         Watched(User, mine),
         Watched(Identifier, mine),
         Watched(Enrolment, mine),
-        Watched(Oversight, mine),
+        *(Watched(model, mine) for model in (Oversight, BaselineSkill, Goal, Preferences)),
         Watched(LinkRecord, mine),
         Watched(LinkCandidate, Q(left__learner__in=both) | Q(right__learner__in=both)),
     ]
@@ -218,6 +221,14 @@ def _move_own(plan: Plan) -> None:
     taken = Oversight.objects.filter(learner=plan.into, to_date__isnull=True).values_list("kind", flat=True)
     theirs = Oversight.objects.filter(learner=plan.duplicate)
     theirs.exclude(to_date__isnull=True, kind__in=list(taken)).update(learner=plan.into)
+    same = BaselineSkill.objects.filter(
+        learner=plan.into,
+        **{name: OuterRef(name) for name in ("competency", "source", "as_of")},
+    )
+    BaselineSkill.objects.filter(~Exists(same), learner=plan.duplicate).update(learner=plan.into)
+    Goal.objects.filter(learner=plan.duplicate).update(learner=plan.into)
+    if not Preferences.objects.filter(learner=plan.into).exists():
+        Preferences.objects.filter(learner=plan.duplicate).update(learner=plan.into)
     account = User.objects.filter(learner=plan.duplicate)
     if User.objects.filter(learner=plan.into).exists():
         account.update(is_active=False)  # one person, one sign-in

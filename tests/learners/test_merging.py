@@ -20,7 +20,17 @@ from learners.identity import identifier_hash
 from learners.merging.journal import key_columns
 from learners.merging.merge import CannotMerge, merge
 from learners.merging.undo import CannotUndo, undo
-from learners.models import Enrolment, Identifier, Learner, Merge, Role
+from learners.models import (
+    BaselineSkill,
+    Competency,
+    Enrolment,
+    Goal,
+    Identifier,
+    Learner,
+    Merge,
+    Preferences,
+    Role,
+)
 from signals.features.refresh import refresh
 from signals.models import EnrolmentMark, Event, FeatureRow
 from signals.normalize import resolve_parked
@@ -109,6 +119,7 @@ class Pair:
         self.kept = make_enrolment(self.into, shared)
         self.twin = make_enrolment(self.duplicate, shared, starts_on=date(2026, 2, 1))
         self.moved = make_enrolment(self.duplicate, own)
+        self.skill = Competency.objects.create(key="tact", name="Tact")
         self.credential = make_credential().credential
         for name in ("kept", "second"):
             self.does(name, 10)
@@ -137,6 +148,14 @@ class Pair:
         make_lesson_visit(learner=self.duplicate)
         make_oversight(learner=self.duplicate, user=make_manager(), kind="manager")
         make_user(Role.LEARNER, learner=self.duplicate)
+        Goal.objects.create(
+            learner=self.duplicate, course=self.moved.course, made_at=NOW, by_date=NOW.date()
+        )
+        Preferences.objects.create(learner=self.duplicate, channel="card")
+        for learner in (self.into, self.duplicate):
+            BaselineSkill.objects.create(
+                learner=learner, competency=self.skill, source="self", as_of=NOW.date(), level=2
+            )
         record.withdraw(subject=self.duplicate.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW)
 
 
