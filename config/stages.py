@@ -52,6 +52,8 @@ STAGES = (
     Stage("recount", "signals.quality.tally.recount", Queue.UPKEEP, 3600),
     Stage("inspect", "signals.quality.findings.inspect", Queue.UPKEEP, 900),
     Stage("tell", "signals.quality.alerts.tell", Queue.DELIVERY, 300),
+    Stage("gather", "learners.merging.gather.gather", Queue.UPKEEP, 600),
+    Stage("link", "learners.linking.comparing.link", Queue.UPKEEP, 86400),
     Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
 )
 

@@ -63,6 +63,13 @@ def merge(*, duplicate: UUID, into: UUID, by: Party, now: datetime) -> list[Scop
     return refused
 
 
+def enforce(*, subject: UUID, now: datetime) -> None:
+    """Has every app take back again what the person refuses: something of theirs has come from another record."""
+    for standing in Standing.objects.filter(subject=subject, allowed=False).order_by("scope"):
+        for _, module in privacy_modules():
+            module.withdraw(subject, Scope(standing.scope), now=now)
+
+
 def _change(
     subject: UUID, scope: Scope, allowed: bool, by: Party, now: datetime, language: str
 ) -> ConsentChange | None:

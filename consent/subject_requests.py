@@ -21,6 +21,10 @@ def export(*, subject: UUID, by: Party, now: datetime) -> dict[str, Any]:
     """Everything kept about the person, by app, as JSON-ready values."""
     with transaction.atomic():
         found = {label: module.export(subject) for label, module in reversed(privacy_modules())}
+        others = {
+            str(person): {label: module.export(person) for label, module in reversed(privacy_modules())}
+            for person in _records_of(subject)[1:]
+        }
         receipt = {
             "stores": {
                 f"{label}.{store}": len(rows) if isinstance(rows, list | dict) else int(rows is not None)
@@ -29,7 +33,8 @@ def export(*, subject: UUID, by: Party, now: datetime) -> dict[str, Any]:
             }
         }
         _receive(SubjectRequest.Kind.ACCESS, subject, by, now, receipt, action="subject.exported")
-    return {"subject": str(subject), "exported_at": now.isoformat(), **found}
+    out = {"subject": str(subject), "exported_at": now.isoformat(), **found}
+    return {**out, "merged_records": others} if others else out
 
 
 def erase(*, subject: UUID, by: Party, now: datetime) -> SubjectRequest:
@@ -40,11 +45,15 @@ def erase(*, subject: UUID, by: Party, now: datetime) -> SubjectRequest:
     """
     try:
         with transaction.atomic():
-            for scope in Scope:
-                record.withdraw(subject=subject, scope=scope, by=by, now=now)
+            people = _records_of(subject)
+            for person in people:
+                for scope in Scope:
+                    record.withdraw(subject=person, scope=scope, by=by, now=now)
             stores: dict[str, int] = {}
             for label, module in privacy_modules():
-                stores |= {f"{label}.{store}": rows for store, rows in module.erase(subject, now=now).items()}
+                for person in people:
+                    for store, rows in module.erase(person, now=now).items():
+                        stores[f"{label}.{store}"] = stores.get(f"{label}.{store}", 0) + rows
             if not any(stores.values()):
                 raise NothingHeld(f"Nothing is held about {subject}.")
             return _receive(
@@ -71,6 +80,15 @@ def object_to(
             {"scope": str(scope), "stores": taken_back},
             action="subject.objected",
         )
+
+
+def _records_of(subject: UUID) -> list[UUID]:
+    """The person's record, and after it those that were merged into it."""
+    people = [subject]
+    for _, module in privacy_modules():
+        if hasattr(module, "same_person"):
+            people += module.same_person(subject)
+    return people
 
 
 def _receive(

@@ -87,12 +87,13 @@ def _actor(learner_id: UUID) -> dict[str, Any] | None:
     identifier = (
         Learner.objects.get(pk=learner_id)
         .identifiers.filter(valid_to__isnull=True)
+        .exclude(kind="employee")  # no system sends it by itself
         .order_by("kind", "pk")
         .first()
     )
     if identifier is None:
         return None
-    if identifier.kind == "account":
+    if identifier.kind in ("account", "sso"):
         home_page, _, name = identifier.value.partition("|")
         return {"account": {"homePage": home_page, "name": name}}
     if identifier.kind == "mbox" and not identifier.value.startswith("mailto:"):

@@ -53,6 +53,7 @@ def snapshots(
             active=(
                 enrolment.state == Enrolment.State.ACTIVE
                 and learner.erased_at is None
+                and learner.merged_into_id is None
                 and (learner.left_on is None or learner.left_on > now.date())
             ),
             in_pilot=not policy.pilot_courses or enrolment.course.iri in policy.pilot_courses,

@@ -257,3 +257,7 @@ class EnrolmentAdmin(Kept):
         else:
             obj.ended_at = obj.ended_at or now
         super().save_model(request, obj, form, change)
+
+
+# The review queue and the merges register themselves.
+from learners.linking import admin as _linking  # noqa: E402, F401

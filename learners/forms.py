@@ -1,5 +1,6 @@
 """The admin's forms for people and units: encrypted fields, their look-up hashes kept in step, faults in words."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +103,9 @@ class LearnerForm(PersonForm):
 class IdentifierForm(forms.ModelForm):
     """An identifier in the learner's page; its look-up hash follows its value."""
 
-    value = forms.CharField(help_text="An account is written homePage|name.")
+    value = forms.CharField(
+        help_text="An account is written homePage|name, a sign-on subject issuer|subject."
+    )
 
     class Meta:
         model = Identifier
@@ -112,26 +115,42 @@ class IdentifierForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         kind, value = cleaned.get("kind"), cleaned.get("value")
         if kind and value:
-            if kind == Identifier.Kind.ACCOUNT and not all(value.partition("|")):
-                raise forms.ValidationError("Write an account as homePage|name.")
-            if cleaned.get("valid_to") is None:
-                _refuse_if_taken(kind, value, self.instance.learner_id)
+            if kind in (Identifier.Kind.ACCOUNT, Identifier.Kind.SSO) and not all(value.partition("|")):
+                what = "an account as homePage" if kind == Identifier.Kind.ACCOUNT else "a subject as issuer"
+                raise forms.ValidationError(f"Write {what}|name.")
             self.instance.hash = identifier_hash(canonical(kind, value))
+            self._refuse_overlap(cleaned.get("valid_from"), cleaned.get("valid_to"))
         return cleaned
+
+    def _refuse_overlap(self, begins: date | None, ends: date | None) -> None:
+        """An identifier names one learner at a time; the database would say so less kindly."""
+        others = Identifier.objects.filter(hash=self.instance.hash).exclude(pk=self.instance.pk)
+        for other in others.exclude(learner=self.instance.learner_id):
+            if _overlap((begins, ends), (other.valid_from, other.valid_to)):
+                until = f" until {other.valid_to}" if other.valid_to else ""
+                raise forms.ValidationError(
+                    f"This already names {Learner(pk=other.learner_id).pseudonym} ({other.learner_id}){until}."
+                )
+
+
+def _overlap(one: tuple[date | None, date | None], other: tuple[date | None, date | None]) -> bool:
+    """Whether two spans of days share one; each ends before its second date, None is without end."""
+    (begins, ends), (starts, stops) = ((span[0] or date.min, span[1] or date.max) for span in (one, other))
+    return begins < ends and starts < stops and begins < stops and starts < ends
 
 
 class IdentifierFormSet(forms.BaseInlineFormSet):
     def clean(self) -> None:
         super().clean()
-        kept = [
-            bytes(form.instance.hash)
-            for form in self.forms
-            if form not in self.deleted_forms
-            and form.cleaned_data
-            and form.cleaned_data.get("valid_to") is None
-        ]
-        if len(kept) > len(set(kept)):
-            raise forms.ValidationError("One identifier is there twice.")
+        kept: dict[bytes, list[tuple[date | None, date | None]]] = {}
+        for form in self.forms:
+            if form in self.deleted_forms or not form.cleaned_data or form.instance.hash is None:
+                continue
+            span = (form.cleaned_data.get("valid_from"), form.cleaned_data.get("valid_to"))
+            spans = kept.setdefault(bytes(form.instance.hash), [])
+            if any(_overlap(span, other) for other in spans):
+                raise forms.ValidationError("One identifier is there twice.")
+            spans.append(span)
 
 
 def _refuse_if_taken(kind: str, value: str, learner_id: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Greatest
 
 from consent.registry import Fields
@@ -17,6 +18,10 @@ from learners.models import (
     Goal,
     Identifier,
     Learner,
+    LinkCandidate,
+    LinkRecord,
+    Merge,
+    MergeStep,
     OrgUnit,
     Oversight,
     Preferences,
@@ -34,7 +39,9 @@ FIELDS: dict[str, Fields] = {
         ("learner", "starts_on", "due_on", "state", "enrolled_at", "ended_at"), ("id", "course")
     ),
     "Goal": Fields(("learner", "competency", "course", "by_date", "words", "made_at", "reached_at"), ("id",)),
-    "Identifier": Fields(("learner", "hash", "value", "valid_from", "valid_to"), ("id", "kind")),
+    "Identifier": Fields(
+        ("learner", "hash", "given_hash", "value", "valid_from", "valid_to"), ("id", "kind")
+    ),
     "JobRole": Fields((), ("id", "code", "name", "impact")),
     "Learner": Fields(
         (
@@ -49,9 +56,22 @@ FIELDS: dict[str, Fields] = {
             "language",
             "started_on",
             "left_on",
+            "merged_into",
         ),
         ("erased_at",),
     ),
+    "LinkCandidate": Fields(
+        ("left", "right", "probability", "weight", "evidence", "decided_by", "identifier"),
+        ("id", "model_version", "state", "found_at", "decided_at"),
+    ),
+    "LinkRecord": Fields(
+        ("learner", "actor", "agent", "fingerprint", "name_key", "blocks"), ("id", "dirty_since")
+    ),
+    "Merge": Fields(
+        ("kept", "duplicate", "candidate", "evidence", "plan", "by_uuid", "undone_by"),
+        ("id", "by_kind", "at", "undone_at"),
+    ),
+    "MergeStep": Fields(("keys", "before", "after"), ("id", "merge", "position", "table")),
     "OrgUnit": Fields(("manager", "coach"), ("id", "code", "name", "parent", "time_zone")),
     "Oversight": Fields(("learner", "user", "from_date", "to_date"), ("id", "kind")),
     "PlanStep": Fields((), ("id", "course", "activity_iri", "name", "due_day", "weight", "competency")),
@@ -165,6 +185,19 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in Oversight.objects.filter(user__learner=learner)
         ],
+        "thought_to_be_the_same": [
+            {"probability": row.probability, "because": row.evidence, "decided": row.get_state_display()}
+            for row in LinkCandidate.objects.filter(Q(left__learner=subject) | Q(right__learner=subject))
+        ],
+        "merges": [
+            {
+                "kept": str(row.kept_id),
+                "merged": str(row.duplicate_id),
+                "at": _iso(row.at),
+                "undone": _iso(row.undone_at),
+            }
+            for row in Merge.objects.filter(Q(kept=subject) | Q(duplicate=subject))
+        ],
         "enrolments": [
             {
                 "course": row.course.name,
@@ -234,6 +267,21 @@ def _own_profile(learner: Learner) -> dict[str, Any]:
     }
 
 
+def same_person(subject: UUID) -> list[UUID]:
+    """The other records that were merged into this one, and into those: what is asked of one is asked of all."""
+    found: list[UUID] = []
+    wave = [subject]
+    while wave:
+        wave = list(
+            Learner.objects.filter(merged_into__in=wave)
+            .exclude(pk__in=found)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        found += wave
+    return found
+
+
 def _iso(moment: date | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
@@ -253,6 +301,10 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         "started_on": None,
         "left_on": None,
     }
+    LinkRecord.objects.filter(learner=subject).delete()
+    merges = Merge.objects.filter(Q(kept=subject) | Q(duplicate=subject))
+    MergeStep.objects.filter(merge__in=merges).delete()  # nothing can be taken apart any more
+    merges.update(evidence={})
     Learner.objects.filter(pk=subject).update(**blanked, erased_at=learner.erased_at or now)
     return {
         "learner": 0 if learner.erased_at else 1,

@@ -111,7 +111,7 @@ class LearnerQuerySet(models.QuerySet["Learner"]):
 
         if not getattr(user, "is_active", False):  # deactivated, or nobody has signed in
             return self.none()
-        present = self.filter(erased_at__isnull=True)
+        present = self.filter(erased_at__isnull=True, merged_into__isnull=True)
         if Role.ADMIN in user.roles:
             return present
         seen = Q(pk=user.learner_id) if user.learner_id else Q(pk__in=[])
@@ -122,8 +122,10 @@ class LearnerQuerySet(models.QuerySet["Learner"]):
         return present.filter(seen)
 
     def current_staff(self, on: date) -> "LearnerQuerySet":
-        """Those who work here on a date: not left, not erased."""
-        return self.filter(Q(left_on__isnull=True) | Q(left_on__gt=on), erased_at__isnull=True)
+        """Those who work here on a date: not left, not erased, not another record of somebody."""
+        return self.filter(
+            Q(left_on__isnull=True) | Q(left_on__gt=on), erased_at__isnull=True, merged_into__isnull=True
+        )
 
 
 def _in_charge(user: "User", kind: "Oversight.Kind", on: date | Cast) -> Q:

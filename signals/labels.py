@@ -140,6 +140,8 @@ WITH rises AS (
     SELECT r.enrolment_id, r.at, r.at + %(horizon)s AS until, e.state, e.ended_at
     FROM signals_riskchange r
     JOIN learners_enrolment e ON e.id = r.enrolment_id
+    -- What a person does is known under one of their records only.
+    JOIN learners_learner person ON person.id = e.learner_id AND person.merged_into_id IS NULL
     WHERE r.at <= %(settled)s AND r.at > %(oldest)s
       AND r.after > %(rose)s AND coalesce(r.before, 0) <= %(rose)s
       AND NOT EXISTS (SELECT FROM signals_label l

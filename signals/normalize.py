@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
-from learners.identity import resolve
+from learners.identity import holder, spans
 from signals import clock, links, partitions, quarantine, store, surroundings, unit_scope, voiding
 from signals.endings import ENDS, Ending, end, state_after
 from signals.models import UnknownVerb, Verb
@@ -71,12 +71,12 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
 
     Five queries for a batch of any size. Call it inside the transaction that stores the statements.
     """
-    known = resolve({reading.actor for reading in readings if reading.derives})
-    parked = [reading.derives and reading.actor not in known for reading in readings]
+    known = _who(readings)
+    parked = [reading.derives and reading.who not in known for reading in readings]
     allowed = filter_allowed(set(known.values()), Scope.RECORD) if known else set()
-    # From here on by the actor's hash: hashing a UUID costs more than all the rest of a look-up.
+    # From here on by the actor's key: hashing a UUID costs more than all the rest of a look-up.
     learners = {actor: learner for actor, learner in known.items() if learner in allowed}
-    concerned = [reading for reading in readings if reading.derives and reading.actor in learners]
+    concerned = [reading for reading in readings if reading.derives and reading.who in learners]
     if not concerned:
         return Interpreted([None] * len(readings), parked, [], {})
     verbs = _canonical_verbs({reading.verb for reading in concerned})
@@ -89,7 +89,7 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
     endings: list[Ending] = []
     unknown: dict[str, list[UUID]] = {}
     for reading in readings:
-        learner = learners.get(reading.actor) if reading.derives else None
+        learner = learners.get(reading.who) if reading.derives else None
         if learner is None:
             events.append(None)
             continue
@@ -97,7 +97,7 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
         if verb is None:
             unknown.setdefault(reading.verb, []).append(reading.id)
             verb = Verb.OTHER
-        course, enrolment = _place(reading, courses, enrolments[reading.actor])
+        course, enrolment = _place(reading, courses, enrolments[reading.who])
         state = ENDS.get(verb)
         ends = (
             state is not None
@@ -121,6 +121,29 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
     return Interpreted(events, parked, endings, unknown)
 
 
+def _who(readings: Sequence[Reading]) -> dict[bytes, UUID]:
+    """The learners these statements are about, by a key that each reading is given; one query.
+
+    An identifier names whomever it named on the statement's (UTC) day: an address may be another person's by now.
+    """
+    found = spans({reading.actor for reading in readings if reading.derives})
+    known: dict[bytes, UUID] = {}
+    for reading in readings:
+        reading.who = reading.actor
+        held = found.get(reading.actor)
+        if held is None or not reading.derives:
+            continue
+        if len(held) == 1 and held[0].valid_from is None and held[0].valid_to is None:  # almost always
+            known[reading.actor] = held[0].learner_id
+            continue
+        learner = holder(held, reading.occurred_at.astimezone(UTC).date())
+        # One identifier may mean two people within a batch, so the person is part of the key.
+        reading.who = reading.actor + learner.bytes if learner else b""
+        if learner is not None:
+            known[reading.who] = learner
+    return known
+
+
 def settle(interpreted: Interpreted, stored: set[UUID], *, now: datetime) -> None:
     """Ends the enrolments that newly stored statements end, and counts the verbs nobody has mapped yet."""
     ending = [item for item in interpreted.endings if item.statement_id in stored]
@@ -136,27 +159,31 @@ def settle(interpreted: Interpreted, stored: set[UUID], *, now: datetime) -> Non
 
 
 def resolve_parked(*, now: datetime, limit: int = 500) -> int:
-    """How many parked statements were turned into events (or found to be of somebody who does not want that)."""
+    """How many parked statements were turned into events, or found to be of nobody who is (or wants to be) known."""
     voiding.settle_late(now=now, limit=limit)
     links.settle_late(now=now, limit=limit)
     with transaction.atomic():
-        rows, refused = unit_scope.unpark(store.claim_parked(limit=limit))
+        claimed = store.claim_parked(limit=limit)
+        seen = {row.id: digest for row, digest in claimed.items()}
+        rows, refused = unit_scope.unpark(list(claimed))
         for row, credential in refused:
             quarantine.hold_stored(row, unit_scope.fault_of(0), credential=credential, now=now)
         done = len(refused)
         for backfill in (False, True):
             readings = [read_stored(row) for row in rows if row.backfill is backfill]
             if readings:
-                done += _derive(readings, now=now, backfill=backfill)
+                done += _derive(readings, seen, now=now, backfill=backfill)
     return done
 
 
-def _derive(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> int:
+def _derive(readings: Sequence[Reading], seen: dict[UUID, str], *, now: datetime, backfill: bool) -> int:
     clock.recall(readings)
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings})
     interpreted = interpret(readings, now=now, backfill=backfill)
     store.lock_marks({event.enrolment_id for event in interpreted.events if event and event.enrolment_id})
-    # Those still unknown stay parked: the identifier may be valid only later.
+    # On their day the identifier named nobody: they stay parked.
+    outside = [r.id for r, parked in zip(readings, interpreted.parked, strict=True) if parked]
+    store.note_outside({statement_id: seen[statement_id] for statement_id in outside})
     settled = [
         (reading, event)
         for reading, event, parked in zip(readings, interpreted.events, interpreted.parked, strict=True)
@@ -166,7 +193,7 @@ def _derive(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> in
         [reading.id for reading, _ in settled], [event for _, event in settled], now=now
     )
     settle(interpreted, won, now=now)
-    return len(won)
+    return len(won) + len(outside)
 
 
 def derive_again(reading: Reading, *, now: datetime, backfill: bool) -> bool:
@@ -300,7 +327,7 @@ def _courses(iris: set[str]) -> dict[str, list[Course]]:
     return found
 
 
-Enrolments = dict[bytes, dict[int, list[Enrolment]]]  # by actor's hash and course
+Enrolments = dict[bytes, dict[int, list[Enrolment]]]  # by actor's key and course
 
 
 def _enrolments(learners: dict[bytes, UUID], courses: dict[str, list[Course]]) -> Enrolments:
@@ -366,7 +393,7 @@ def _register(
         course = next((course for course in courses.get(iri, ()) if course.iri == iri), None)
         if course is None:
             continue
-        before = enrolments[reading.actor].get(course.id, [])
+        before = enrolments[reading.who].get(course.id, [])
         if not any(one.active for one in before):
             wanted.append((reading, course, before))
     if not wanted:
@@ -378,7 +405,7 @@ def _register(
         if reading.id not in old:
             starts = _start(reading.occurred_at, course, before)
             due = starts + timedelta(days=course.length_days) if course.length_days else None
-            rows.setdefault((learners[reading.actor], course.id), (starts, due, reading.occurred_at))
+            rows.setdefault((learners[reading.who], course.id), (starts, due, reading.occurred_at))
     _enrol(rows)
     return bool(rows)
 

@@ -14,6 +14,7 @@ from django.db.models import Model, Q
 from consent.crypto import decrypt, encrypt, ring
 from consent.registry import Fields
 from consent.scopes import Scope
+from learners.identity import hashes_of
 from learners.models import Enrolment, Identifier
 from signals import clock
 from signals.archive import people
@@ -75,6 +76,7 @@ FIELDS: dict[str, Fields] = {
     ),
     # Made from statements without their people; see signals.dictionaries.
     "Dictionary": Fields((), ("number", "content", "in_use", "statements", "made_at")),
+    "ParkedOutside": Fields((), ("statement", "seen")),
     "Quarantined": Fields(
         ("statement_id", "digest", "body", "mended", "faults", "note"),
         ("id", "credential", "reason", "state", "received_at", "tried_at", "settled_at", "settled_by"),
@@ -411,11 +413,15 @@ def _lineage_of(subject: UUID) -> Any:
 
 def _hashes_of(subject: UUID) -> set[bytes]:
     """The identifiers that name this person and nobody else: a reused one is another person's by now."""
-    own = {bytes(row) for row in Identifier.objects.filter(learner_id=subject).values_list("hash", flat=True)}
-    shared = (
-        Identifier.objects.filter(hash__in=own).exclude(learner_id=subject).values_list("hash", flat=True)
+    own = hashes_of(subject)
+    # An address that two people had, one after the other, may have two spellings; both are shared then.
+    reused = (
+        Identifier.objects.filter(Q(hash__in=own) | Q(given_hash__in=own))
+        .exclude(learner_id=subject)
+        .values_list("hash", flat=True)
     )
-    return own - {bytes(row) for row in shared}
+    shared = Identifier.objects.filter(hash__in=list(reused)).values_list("hash", "given_hash")
+    return own - {bytes(one) for row in shared for one in row if one is not None}
 
 
 def _erase_quarantined(subject: UUID) -> int:

@@ -40,6 +40,7 @@ class Reading:
         "verb",
         "voids",
         "waits",
+        "who",
     )
 
     def __init__(
@@ -60,6 +61,7 @@ class Reading:
         self.refers: UUID | None = None
         self.voids: UUID | None = None
         self.files: Sequence[str] = ()  # the SHA-2 sums of the files that came with it
+        self.who = b""  # the key of whom it is about, once that was asked (signals.normalize)
         self.waits = False  # already stored, parked until its actor is known
         self.digest = b""
         self.parts = parts

@@ -5,7 +5,7 @@ statements that were really new. The lock on the enrolments' marks, taken first 
 ``known_seq`` a gapless order of knowing: what commits later has the higher number.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -255,17 +255,48 @@ def unpark(ids: Collection[UUID]) -> None:
         cursor.execute("UPDATE signals_statement SET parked = false WHERE id = ANY(%s)", [list(ids)])
 
 
-def claim_parked(*, limit: int) -> list[StoredRow]:
-    """Parked statements whose actor's identifier now names somebody, claimed by this transaction."""
+# An identifier's rows in short: when this changes, what it named nobody for may name somebody.
+_IDENTIFIER_NOW = """
+SELECT md5(string_agg(concat_ws(' ', i.id, coalesce(i.valid_from::text, '-'), coalesce(i.valid_to::text, '-'),
+    i.learner_id), ',' ORDER BY i.id)) AS seen
+FROM learners_identifier i WHERE i.hash = s.actor OR i.given_hash = s.actor
+"""
+
+_CLAIM_PARKED = f"""
+SELECT s.id, s.stored, s.body, c.permissions @> '{{backfill}}', now.seen
+FROM signals_statement s
+JOIN signals_credential c ON c.id = s.credential_id
+CROSS JOIN LATERAL ({_IDENTIFIER_NOW}) AS now
+LEFT JOIN signals_parkedoutside o ON o.statement_id = s.id
+WHERE s.parked AND s.voided_at IS NULL
+  AND s.actor IN (SELECT hash FROM learners_identifier UNION ALL
+                  SELECT given_hash FROM learners_identifier WHERE given_hash IS NOT NULL)
+  AND o.seen IS DISTINCT FROM now.seen
+ORDER BY s.stored, s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED
+"""
+
+_NOTE_OUTSIDE = """
+INSERT INTO signals_parkedoutside (statement_id, seen)
+SELECT id, seen FROM unnest(%s::uuid[], %s::text[]) n(id, seen) ORDER BY id
+ON CONFLICT (statement_id) DO UPDATE SET seen = excluded.seen
+"""
+
+
+def claim_parked(*, limit: int) -> dict[StoredRow, str]:
+    """Parked statements whose actor's identifier names (or named) somebody, claimed by this transaction.
+
+    With each, the identifier's state for `note_outside`.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT s.id, s.stored, s.body, c.permissions @> '{backfill}' FROM signals_statement s"
-            " JOIN signals_credential c ON c.id = s.credential_id"
-            " WHERE s.parked AND s.voided_at IS NULL AND s.actor IN ("
-            "   SELECT hash FROM learners_identifier WHERE valid_to IS NULL)"
-            " ORDER BY s.stored, s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
-            [limit],
-        )
-        return [
-            StoredRow(key, stored, bytes(body), backfill) for key, stored, body, backfill in cursor.fetchall()
-        ]
+        cursor.execute(_CLAIM_PARKED, [limit])
+        return {
+            StoredRow(key, stored, bytes(body), backfill): seen
+            for key, stored, body, backfill, seen in cursor.fetchall()
+        }
+
+
+def note_outside(seen: Mapping[UUID, str]) -> None:
+    """These statements stay parked: on their day the identifier named nobody. Asked again once it changes."""
+    if seen:
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE_OUTSIDE, [list(seen), list(seen.values())])

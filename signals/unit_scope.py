@@ -1,17 +1,21 @@
 """Sources that are bound to a part of the organisation: whom they may report on, and what they may read."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import Any, TypeVar
+from uuid import UUID
 
-from consent.arrays import byteas, fetch, uuids
-from learners.models import OrgUnit
-from signals import store
+from consent.arrays import fetch, uuids
+from learners.identity import resolve, resolve_at
+from learners.models import Learner, OrgUnit
+from signals import clock, store
 from signals.models import Credential
 from signals.reading import Reading, StoredRow, read_stored
 from signals.xapi.credentials import holds
 from signals.xapi.faults import Fault
 
 KIND = "unit"
+T = TypeVar("T")
 
 
 def fault_of(index: int) -> Fault:
@@ -26,25 +30,34 @@ def fault_of(index: int) -> Fault:
 
 
 def outsiders(actors: Iterable[bytes], unit_id: int) -> set[bytes]:
-    """Those of these actors' hashes that name somebody outside the unit and all below it.
+    """Those of these actors' hashes that name somebody outside the unit and all below it now.
 
     An actor nobody knows is not outside: the question is asked again when somebody says who it is.
     """
-    wanted = set(actors)
-    if not wanted:
+    return _outside(resolve(actors), unit_id)
+
+
+def outsiders_then(readings: Iterable[Reading], unit_id: int) -> set[UUID]:
+    """The statements whose actor's identifier named, on their day, somebody outside the unit and all below it.
+
+    On their day, as the event is then about that person: an account may be another one's by now.
+    """
+    named = {reading.id: (reading.actor, reading.occurred_at.astimezone(UTC).date()) for reading in readings}
+    holders = resolve_at(named.values())
+    return _outside(
+        {statement: holders[question] for statement, question in named.items() if question in holders},
+        unit_id,
+    )
+
+
+def _outside(named: Mapping[T, UUID], unit_id: int) -> set[T]:
+    if not named:
         return set()
-    inside = list(
-        OrgUnit.objects.filter(pk=unit_id)
-        .descendants(include_self=True)
-        .order_by()
-        .values_list("pk", flat=True)
+    inside = OrgUnit.objects.filter(pk=unit_id).descendants(include_self=True).order_by().values("pk")
+    people = set(
+        Learner.objects.filter(pk__in=set(named.values()), unit__in=inside).values_list("pk", flat=True)
     )
-    rows = fetch(
-        "SELECT i.hash, l.unit_id FROM learners_identifier i JOIN learners_learner l ON l.id = i.learner_id"
-        " WHERE i.hash = ANY($1) AND i.valid_to IS NULL",
-        [byteas(list(wanted))],
-    )
-    return {bytes(found) for found, unit in rows if unit not in inside}
+    return {key for key, learner in named.items() if learner not in people}
 
 
 def held_back(
@@ -53,16 +66,12 @@ def held_back(
     """Splits off what is about people outside the source's unit. Strict: it is stored, only its event held back."""
     if credential.unit_id is None:
         return readings, []
-    outside = outsiders((reading.actor for reading in readings if reading.derives), credential.unit_id)
+    outside = outsiders_then((reading for reading in readings if reading.derives), credential.unit_id)
     if not outside:
         return readings, []
-    held = [
-        (reading, fault_of(reading.index))
-        for reading in readings
-        if reading.derives and reading.actor in outside
-    ]
+    held = [(reading, fault_of(reading.index)) for reading in readings if reading.id in outside]
     if bulk:
-        return [reading for reading in readings if not (reading.derives and reading.actor in outside)], held
+        return [reading for reading in readings if reading.id not in outside], held
     for reading, _ in held:
         reading.derives = False
     return readings, held
@@ -84,10 +93,11 @@ def unpark(rows: list[StoredRow]) -> tuple[list[StoredRow], list[tuple[StoredRow
     credentials = Credential.objects.in_bulk(set(bound.values()))
     refused: list[tuple[StoredRow, Credential]] = []
     for credential in credentials.values():
-        own = {row.id: read_stored(row).actor for row in rows if bound.get(row.id) == credential.pk}
+        own = [read_stored(row) for row in rows if bound.get(row.id) == credential.pk]
         assert credential.unit_id is not None
-        outside = outsiders(own.values(), credential.unit_id)
-        refused += [(row, credential) for row in rows if own.get(row.id) in outside]
+        clock.recall(own)
+        outside = outsiders_then(own, credential.unit_id)
+        refused += [(row, credential) for row in rows if row.id in outside]
     doomed = {row.id for row, _ in refused}
     if doomed:
         store.unpark(doomed)

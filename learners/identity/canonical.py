@@ -27,7 +27,10 @@ def canonical_identifier(agent: dict[str, Any]) -> str | None:
 
 
 def canonical(kind: str, value: str) -> str:
-    """The one spelling of an identifier of a kind (an account is written ``homePage|name``)."""
+    """The one spelling of an identifier of a kind.
+
+    An account is written ``homePage|name``, an SSO subject ``issuer|subject``. Raises ValueError for another kind.
+    """
     value = value.strip()
     if kind == "mbox":
         # Mail servers may tell ANN@ from ann@ (RFC 5321); organisations do not, and their systems differ.
@@ -44,7 +47,29 @@ def canonical(kind: str, value: str) -> str:
         return f"account:{_canonical_iri(home_page)}|{name}"
     if kind == "openid":
         return f"openid:{_canonical_iri(value)}"
+    if kind == "sso":
+        # OpenID Connect Core 1.0, section 5.7: only issuer and subject together name somebody, for good. That pair is
+        # an account at the issuer, and learning systems behind the same sign-in send it as exactly that.
+        return canonical("account", value)
+    if kind == "employee":
+        return f"employee:{value.casefold()}"
     raise ValueError(f"{kind!r} is no kind of identifier")
+
+
+def as_given(kind: str, value: str) -> str | None:
+    """The second spelling an e-mail address can be met by: its SHA-1 as somebody wrote it; None where there is none.
+
+    A system that sends only SHA-1 sums has computed them over its own capitals, and a sum cannot be folded
+    afterwards. Of all the ways to write an address we can therefore meet two: in small letters, and as given to us.
+    """
+    if kind != "mbox":
+        return None
+    address = value.strip()
+    if address[: len(MAILTO)].casefold() == MAILTO:
+        address = address[len(MAILTO) :]
+    if address == address.casefold():
+        return None
+    return f"mbox_sha1sum:{hashlib.sha1(f'{MAILTO}{address}'.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def _canonical_iri(iri: str) -> str:
@@ -69,6 +94,12 @@ def employee_hash(employee_number: str) -> bytes:
 def identifier_hash(canonical: str) -> bytes:
     """The look-up key of a canonical identifier, as stored in `Identifier.hash`."""
     return keyed_hash("identifier", canonical)
+
+
+def given_hash(kind: str, value: str) -> bytes | None:
+    """The look-up key of the second spelling, as stored in `Identifier.given_hash`; None where there is none."""
+    spelling = as_given(kind, value)
+    return None if spelling is None else identifier_hash(spelling)
 
 
 def identifier_hash64(canonical: str) -> int:

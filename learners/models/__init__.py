@@ -2,6 +2,7 @@
 
 from learners.models.courses import Course, Enrolment, PlanStep
 from learners.models.levels import Level
+from learners.models.linking import LinkCandidate, LinkRecord, Merge, MergeStep
 from learners.models.organisation import (
     Competency,
     CompetencyItem,
@@ -27,6 +28,10 @@ __all__ = [
     "JobRole",
     "Learner",
     "Level",
+    "LinkCandidate",
+    "LinkRecord",
+    "Merge",
+    "MergeStep",
     "OrgUnit",
     "Oversight",
     "PlanStep",

@@ -4,7 +4,8 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
@@ -123,6 +124,10 @@ class Learner(models.Model):
     started_on = models.DateField(null=True, blank=True)
     left_on = models.DateField(null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # This record was found to be of the same person as that one; learners.merging moved what it could.
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="merged"
+    )
 
     objects = LearnerQuerySet.as_manager()
 
@@ -134,7 +139,11 @@ class Learner(models.Model):
                 | Q(started_on__isnull=True)
                 | Q(left_on__gte=F("started_on")),
                 name="learner_leaves_after_starting",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
+                name="learner_is_not_merged_into_itself",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -146,19 +155,44 @@ class Learner(models.Model):
         return f"Learner {str(self.pk)[:4].upper()}"
 
 
+class GivenHashField(models.BinaryField):
+    """The look-up key of an address in the capitals it was given in. Follows kind and value whenever a row is saved."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        from learners.identity.canonical import given_hash  # the package imports this module
+
+        row: Any = model_instance
+        value = given_hash(row.kind, row.value)
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+class HashPoint(models.Func):
+    """The first 62 bits of a keyed hash as a range of one number, so that plain GiST compares it: no extension."""
+
+    template = (
+        "int8range(('x' || encode(%(expressions)s, 'hex'))::bit(62)::bigint,"
+        " ('x' || encode(%(expressions)s, 'hex'))::bit(62)::bigint, '[]')"
+    )
+
+
 class Identifier(models.Model):
-    """One way a system names a learner, for as long as it was valid."""
+    """One way a system names a learner, from its first day until the day on which it no longer does."""
 
     class Kind(models.TextChoices):
         MBOX = "mbox", "E-mail address"
         MBOX_SHA1SUM = "mbox_sha1sum", "Hashed e-mail address"
         ACCOUNT = "account", "Account"
         OPENID = "openid", "OpenID"
+        EMPLOYEE = "employee", "Employee number"
+        SSO = "sso", "Single sign-on subject"
 
     learner = models.ForeignKey(Learner, on_delete=models.CASCADE, related_name="identifiers")
     kind = models.CharField(max_length=16, choices=Kind)
     # learners.identity.identifier_hash of the canonical form; an address and its SHA-1 share one hash.
     hash = models.BinaryField(max_length=16)
+    # The same of the address as given; null unless it has capitals (learners.identity.canonical.as_given).
+    given_hash = GivenHashField(max_length=16, null=True, editable=False)
     value = EncryptedTextField()
     valid_from = models.DateField(null=True, blank=True)
     valid_to = models.DateField(null=True, blank=True)
@@ -177,8 +211,25 @@ class Identifier(models.Model):
                 | Q(valid_to__gte=F("valid_from")),
                 name="identifier_ends_after_it_begins",
             ),
+            ExclusionConstraint(
+                name="an_identifier_names_one_learner_at_a_time",
+                expressions=[
+                    (HashPoint("hash"), RangeOperators.OVERLAPS),
+                    (
+                        models.Func(
+                            "valid_from", "valid_to", function="daterange", output_field=DateRangeField()
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
         ]
-        indexes = [models.Index(fields=("hash",), name="identifier_by_hash")]  # resolving a past identifier
+        indexes = [
+            models.Index(fields=("hash",), name="identifier_by_hash"),  # resolving by a statement's time
+            models.Index(
+                fields=("given_hash",), condition=Q(given_hash__isnull=False), name="identifier_by_given_hash"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"identifier {self.pk}"

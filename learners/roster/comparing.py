@@ -28,6 +28,7 @@ class Difference:
     leavers: list[str] = field(default_factory=list)
     not_in_file: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -57,6 +58,7 @@ class Difference:
             ("leaver", self.leavers),
             ("not in file", self.not_in_file),
             ("column not read", self.ignored),
+            ("a second number of somebody else here, not read", self.merged),
         )
         lines = [f"{title}: {entry}" for title, entries in sections for entry in entries]
         return [*lines, "Nothing to change."] if self.is_empty else lines
@@ -70,6 +72,7 @@ class Writes:
     job_roles: list[JobRole] = field(default_factory=list)
     changed_roles: list[JobRole] = field(default_factory=list)
     closed_identifiers: list[int] = field(default_factory=list)
+    respelled: dict[int, str] = field(default_factory=dict)  # identifier → the address with other capitals
     learners: list[Learner] = field(default_factory=list)
     users: dict[UUID, User] = field(default_factory=dict)
     opened_identifiers: list[Identifier] = field(default_factory=list)
@@ -93,6 +96,7 @@ class Comparison:
     def compare(
         self, rows: Sequence[Row], *, progress: Callable[[Iterable[Any], str], Iterable[Any]]
     ) -> None:
+        rows = self._once_each(rows)
         moved = [(row, *self._person(row)) for row in progress(rows, "Comparing")]
         self._missing({row.key for row in rows})
         for _, learner, old_email in moved:
@@ -109,6 +113,24 @@ class Comparison:
         self.faults.append(Fault(row.line, text))
 
     # who they are
+
+    def _once_each(self, rows: Sequence[Row]) -> list[Row]:
+        """One row for each person: two numbers may be one person's, if somebody has merged their records."""
+        keys, out = {row.key for row in rows}, []
+        for row in rows:
+            kept = self.known.merged.get(row.key)
+            if kept is None:
+                out.append(row)
+            elif (
+                row.person is None
+                and kept.employee_hash is not None
+                and bytes(kept.employee_hash) not in keys
+            ):
+                keys.add(bytes(kept.employee_hash))
+                out.append(row._replace(employee_id=kept.employee_number))
+            else:
+                self.difference.merged.append(row.called)
+        return out
 
     def _person(self, row: Row) -> tuple[Learner, str]:
         """The learner as the row has it, and the address they had."""
@@ -214,6 +236,7 @@ class Comparison:
         if old and identifier and identifier[1] == learner.pk and old != _address_hash(learner.email):
             self.writes.closed_identifiers.append(identifier[0])
             del self.known.open_identifiers[old]
+            self.known.free_since[old] = self.today
 
     def _take_address(self, row: Row, learner: Learner, old_email: str) -> None:
         old, new = _address_hash(old_email), _address_hash(row.email)
@@ -232,11 +255,16 @@ class Comparison:
                     kind=Identifier.Kind.MBOX,
                     hash=new,
                     value=row.email,
-                    valid_from=self.today if old_email else row.start_date,
+                    # Learning systems may know the new address before HR tells us: it counts as far back as it can.
+                    valid_from=max(
+                        (day for day in (row.start_date, self.known.free_since.get(new)) if day), default=None
+                    ),
                 )
             )
             if old == new and row.called not in self.difference.changed:
                 self.difference.changed[row.called] = ["identifier"]
+        elif new and row.email != old_email:
+            self.writes.respelled[identifiers[new][0]] = row.email
         self._sign_in_name(row, learner, old_email)
 
     def _sign_in_name(self, row: Row, learner: Learner, old_email: str) -> None:
@@ -263,7 +291,7 @@ class Comparison:
         if row.manager is None and row.manager_employee_id is None:
             return
         if key := row.manager_key:
-            manager = self.people.get(key) or self.known.learners.get(key)
+            manager = self.people.get(key) or self.known.learners.get(key) or self.known.merged.get(key)
             if manager is None:
                 self._fault(row, f"manager {row.manager_employee_id} is neither in this file nor known")
                 return

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from consent import audit
 from consent.actors import SYSTEM, Party
+from learners.identity import given_hash
 from learners.models import Identifier, JobRole, Learner, OrgUnit, Oversight, User
 from learners.rolenames import ROSTER, note_made
 from learners.roster.comparing import Comparison, Difference, Writes
@@ -115,6 +116,11 @@ def _write(writes: Writes, today: date, progress: Progress) -> None:
     Identifier.objects.filter(pk__in=writes.closed_identifiers).update(
         valid_to=Greatest(today, Coalesce("valid_from", today))
     )
+    respelled = list(Identifier.objects.filter(pk__in=writes.respelled, kind=Identifier.Kind.MBOX))
+    for identifier in respelled:
+        identifier.value = writes.respelled[identifier.pk]
+        identifier.given_hash = given_hash(identifier.kind, identifier.value)
+    Identifier.objects.bulk_update(respelled, ["value", "given_hash"], batch_size=ROWS_AT_ONCE)
     for batch in progress(list(_batches(writes.learners)), "Writing"):
         Learner.objects.bulk_create(
             batch, update_conflicts=True, unique_fields=["id"], update_fields=LEARNER_FIELDS

@@ -1,6 +1,7 @@
 """What the database says about people before a roster is compared with it; a fixed number of queries."""
 
 import hashlib
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -33,13 +34,14 @@ class Known:
     """
 
     def __init__(self, *, lock: bool, about: About | None = None, source: str = ROSTER) -> None:
-        people = Learner.objects.filter(erased_at__isnull=True).order_by("pk")
+        people = Learner.objects.filter(erased_at__isnull=True, merged_into__isnull=True).order_by("pk")
         people = people.filter(Q(employee_hash__isnull=False) if about is None else Q(pk__in=about.people))
         if lock:  # an erasure at the same time comes wholly before us or wholly after
             people = people.select_for_update(of=("self",), no_key=True)
         self.learners = {
             one.pk.bytes if about is not None else bytes(one.employee_hash or b""): one for one in people
         }
+        self.merged = self._merged(about)
         users_about, identifiers_about, oversight_about = self._concerned(about)
         users = list(User.objects.filter(users_about).order_by("pk"))
         self.users = {one.pk: one for one in users}
@@ -51,12 +53,29 @@ class Known:
             .order_by("pk")
             .values_list("pk", "hash", "learner_id")
         }
+        # From when an address may name somebody new: the day on which the last one it named lost it.
+        self.free_since: dict[bytes, date] = {
+            bytes(hashed): ended
+            for hashed, ended in Identifier.objects.filter(identifiers_about, valid_to__isnull=False)
+            .order_by("valid_to", "pk")
+            .values_list("hash", "valid_to")
+            if ended is not None
+        }
         self.open_oversight = {
             (one.learner_id, one.kind): one
             for one in Oversight.objects.filter(oversight_about, to_date__isnull=True).order_by("pk")
         }
         self.resemblance: dict[str, Resemblance | None] = {}  # of the roles that are made
         self._load_structure(source)
+
+    def _merged(self, about: About | None) -> dict[bytes, Learner]:
+        """Records that were found to be somebody's second one, as a source knows them, and that somebody."""
+        rows = Learner.objects.filter(merged_into__isnull=False).select_related("merged_into")
+        if about is not None:
+            return {one.pk.bytes: _kept(one) for one in rows.filter(pk__in=about.people)}
+        return {
+            bytes(one.employee_hash or b""): _kept(one) for one in rows.filter(employee_hash__isnull=False)
+        }
 
     def _concerned(self, about: About | None) -> tuple[Q, Q, Q]:
         """Which users, identifiers and relations concern these people."""
@@ -143,6 +162,13 @@ def unit_paths(units: dict[int, OrgUnit] | None = None) -> dict[int, Path]:
     """Every unit's names from the top down, by its key."""
     units = units if units is not None else {one.pk: one for one in OrgUnit.objects.order_by("pk")}
     return {pk: _path(one, units) for pk, one in units.items()}
+
+
+def _kept(learner: Learner) -> Learner:
+    """The record that is kept; merges can follow each other, never in a circle."""
+    while learner.merged_into is not None:
+        learner = learner.merged_into
+    return learner
 
 
 def _path(unit: OrgUnit, units: dict[int, OrgUnit]) -> Path:

@@ -51,7 +51,11 @@ def refresh_enrolments(ids: Iterable[int], *, now: datetime) -> int:
 
 def computable(enrolments: Iterable[Enrolment]) -> set[UUID]:
     """The learners of these enrolments about whom we may compute: not erased, and neither scope refused."""
-    learners = {row.learner_id for row in enrolments if row.learner.erased_at is None}
+    learners = {
+        row.learner_id
+        for row in enrolments
+        if row.learner.erased_at is None and row.learner.merged_into_id is None
+    }
     return gate.filter_allowed(learners, Scope.PROFILE) & gate.filter_allowed(learners, Scope.RECORD)
 
 
@@ -83,7 +87,7 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
         enrolment.pk: enrolment
         for enrolment in Enrolment.objects.select_related("course", "learner")
         .filter(pk__in=[mark.enrolment_id for mark in claimed])
-        .only("state", "course__name", "learner__erased_at")
+        .only("state", "course__name", "learner__erased_at", "learner__merged_into")
         .order_by("pk")
     }
     # Asked after the marks are locked: a withdrawal locks them too, so it either is seen here or waits for us

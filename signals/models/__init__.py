@@ -25,7 +25,7 @@ from signals.models.sources import (
     ImportRun,
     Lineage,
 )
-from signals.models.statements import Credential, Quarantined, Statement
+from signals.models.statements import Credential, ParkedOutside, Quarantined, Statement
 
 __all__ = [
     "Activity",
@@ -55,6 +55,7 @@ __all__ = [
     "Lineage",
     "ModelVersion",
     "Network",
+    "ParkedOutside",
     "Quarantined",
     "Refusal",
     "Risk",

@@ -146,6 +146,21 @@ class Statement(models.Model):
         return str(self.pk)
 
 
+class ParkedOutside(models.Model):
+    """A parked statement whose actor's identifier named nobody on its day. Looked at again when the identifier changes.
+
+    Without this, resolving would claim the same statements for ever, since only their encrypted text has their time.
+    """
+
+    statement = models.OneToOneField(
+        Statement, primary_key=True, on_delete=models.CASCADE, related_name="outside"
+    )
+    seen = models.CharField(max_length=32)  # digest of the identifier's rows when it was looked at
+
+    class Meta:
+        ordering = ("pk",)
+
+
 class Quarantined(models.Model):
     """A statement we could not take in, whole, with the reason and what to mend."""
 

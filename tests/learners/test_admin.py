@@ -182,7 +182,7 @@ def test_it_moves_the_identifier_with_the_address(admin: Client) -> None:
         "identifiers-0-learner": learner.pk,
         "identifiers-0-kind": "mbox",
         "identifiers-0-value": identifier.value,
-        "identifiers-0-valid_from": identifier.valid_from,
+        "identifiers-0-valid_from": identifier.valid_from or "",
     }
 
     answer = admin.post(

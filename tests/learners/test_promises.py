@@ -1,8 +1,9 @@
 """Each promise of the database, broken on purpose; and that people print as pseudonyms."""
 
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -14,6 +15,10 @@ from learners.models import (
     Goal,
     Identifier,
     Learner,
+    LinkCandidate,
+    LinkRecord,
+    Merge,
+    MergeStep,
     OrgUnit,
     Preferences,
     RoleCompetency,
@@ -67,10 +72,77 @@ def own_broader_competency() -> None:
     Competency.objects.filter(pk=competency.pk).update(parent=competency)
 
 
+def record_of_nobody() -> None:
+    LinkRecord.objects.create()
+
+
+def pair(**fields: Any) -> LinkCandidate:
+    left, right = sorted(LinkRecord.objects.get(learner=make_learner()).pk for _ in range(2))
+    made = {"probability": 0.5, "weight": 0, "evidence": {}, "model_version": "x", "found_at": NOW}
+    return LinkCandidate.objects.create(**{"left_id": left, "right_id": right, **made, **fields})
+
+
+def same_pair() -> None:
+    one = pair()
+    pair(left_id=one.left_id, right_id=one.right_id)
+
+
+def pair_backwards() -> None:
+    one = pair()
+    LinkCandidate.objects.filter(pk=one.pk).update(left=one.right_id, right=one.left_id)
+
+
+def merge_row(**fields: Any) -> Merge:
+    made = {"by_kind": "user", "by_uuid": UUID(int=1), "at": NOW}
+    return Merge.objects.create(**{"kept": make_learner(), "duplicate": make_learner(), **made, **fields})
+
+
+def merged_twice() -> None:
+    merge_row(duplicate=merge_row().duplicate)
+
+
+def merged_into_itself() -> None:
+    learner = make_learner()
+    Learner.objects.filter(pk=learner.pk).update(merged_into=learner)
+
+
+def same_step() -> None:
+    merge = merge_row()
+    for _ in range(2):
+        MergeStep.objects.create(merge=merge, position=1, table="t", keys=[], before={})
+
+
+def merge_of_one() -> None:
+    learner = make_learner()
+    merge_row(kept=learner, duplicate=learner)
+
+
+def overlapping_identifiers() -> None:
+    spans = ((EARLY, LATE), (LATE - timedelta(days=1), None))
+    for begins, ends in spans:
+        Identifier.objects.create(
+            learner=make_learner(), kind="openid", hash=b"h" * 16, value="x", valid_from=begins, valid_to=ends
+        )
+
+
 BREACHES: dict[str, Callable[[], Any]] = {
     "user_roles_are_known": lambda: make_user("emperor"),
     "learner_leaves_after_starting": lambda: make_learner(started_on=LATE, left_on=EARLY),
     "an_identifier_names_one_learner_now": same_identifier,
+    "learner_is_not_merged_into_itself": merged_into_itself,
+    "a_link_record_is_of_a_learner_or_an_actor": record_of_nobody,
+    "a_pair_is_asked_about_once": same_pair,
+    "a_pair_has_one_order": pair_backwards,
+    "a_link_probability_is_a_share": lambda: pair(probability=1.5),
+    "a_person_decides_about_a_pair": lambda: pair(state="same"),
+    "a_record_is_merged_once": merged_twice,
+    "a_merge_is_of_two_records": merge_of_one,
+    "a_merge_is_undone_by_somebody": lambda: merge_row(undone_at=NOW),
+    "a_merge_has_one_order_of_steps": same_step,
+    "a_step_changes_something": lambda: MergeStep.objects.create(
+        merge=merge_row(), position=1, table="t", keys=[]
+    ),
+    "an_identifier_names_one_learner_at_a_time": overlapping_identifiers,
     "identifier_ends_after_it_begins": lambda: Identifier.objects.create(
         learner=make_learner(), kind="mbox", hash=b"h", value="x", valid_from=LATE, valid_to=EARLY
     ),
