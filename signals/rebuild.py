@@ -300,11 +300,13 @@ LEFT JOIN signals_assessmentresult r ON r.statement_id = n.id
 
 
 def _delete_events(keys: Sequence[tuple[datetime, UUID]]) -> None:
+    if not keys:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM signals_event e USING unnest(%s::timestamptz[], %s::uuid[]) n (at, id)"
-            " WHERE e.occurred_at = n.at AND e.statement_id = n.id",
-            [[at for at, _ in keys], [key for _, key in keys]],
+            " WHERE e.occurred_at = n.at AND e.statement_id = n.id AND e.occurred_at BETWEEN %s AND %s",
+            [[at for at, _ in keys], [key for _, key in keys], min(keys)[0], max(keys)[0]],
         )
     AssessmentResult.objects.filter(pk__in=[key for _, key in keys]).delete()
 

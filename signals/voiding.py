@@ -38,8 +38,9 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
         cooling.thaw_events([(reading.occurred_at, reading.id) for reading in readings])
         cursor.execute(
             "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
-            " JOIN signals_event e ON e.occurred_at = n.at AND e.statement_id = n.id"
-            " WHERE e.voided_seq IS NULL ORDER BY e.enrolment_id, e.occurred_at, e.statement_id",
+            # OFFSET keeps this a look-up per statement: as a join it would walk through every month.
+            " CROSS JOIN LATERAL (SELECT * FROM signals_event WHERE occurred_at = n.at AND statement_id = n.id"
+            "   AND voided_seq IS NULL OFFSET 0) e ORDER BY e.enrolment_id, e.occurred_at, e.statement_id",
             [[reading.occurred_at for reading in readings], [reading.id for reading in readings]],
         )
         return [Voidable(*row) for row in cursor.fetchall()]
@@ -81,7 +82,7 @@ def _mark_events(cursor: Any, events: Sequence[Voidable], known: dict[int, int],
         known[event.enrolment_id] += 1
         numbers.append(known[event.enrolment_id])
         days.setdefault(event.enrolment_id, set()).add(event.occurred_at.astimezone(UTC).date())
-    arrays = [
+    arrays: list[list[Any]] = [
         [event.occurred_at for event in events],
         [event.statement_id for event in events],
         numbers,
@@ -89,8 +90,10 @@ def _mark_events(cursor: Any, events: Sequence[Voidable], known: dict[int, int],
     cursor.execute(
         "UPDATE signals_event e SET voided_seq = n.seq"
         " FROM unnest(%s::timestamptz[], %s::uuid[], %s::bigint[]) n(at, id, seq)"
-        " WHERE e.occurred_at = n.at AND e.statement_id = n.id",
-        arrays,
+        " WHERE e.occurred_at = n.at AND e.statement_id = n.id"
+        # The same as constants, so that the planner leaves the other months out.
+        " AND e.occurred_at BETWEEN %s AND %s",
+        [*arrays, min(arrays[0]), max(arrays[0])],
     )
     cursor.execute(
         "UPDATE signals_assessmentresult r SET voided_seq = n.seq FROM unnest(%s::uuid[], %s::bigint[]) n(id, seq)"

@@ -5,19 +5,17 @@ The record store's own credentials are counted by their statements, other source
 
 import logging
 import smtplib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
-from django.core.validators import validate_email
 from django.db import connection, transaction
 from django.db.models import Max, Sum
 
-from learners.models import Role, User
 from signals.models import ContractBreach, DataContract, ImportRun
+from signals.quality.alerts import recipients
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +145,7 @@ def _close(contract: DataContract, found: Collection[str], *, now: datetime) -> 
 
 
 def alert(*, now: datetime) -> int:
-    """How many open breaches the admins were told of, in one message; each once. Nobody to tell: they wait."""
+    """How many open breaches were told of, in one message and each once. With nobody to tell they wait."""
     with transaction.atomic():
         waiting = list(
             ContractBreach.objects.open()
@@ -155,7 +153,7 @@ def alert(*, now: datetime) -> int:
             .filter(alerted_at__isnull=True)
             .order_by("opened_at", "pk")
         )
-        to = _addresses(User.objects.with_role(Role.ADMIN).order_by("pk"))
+        to = recipients()
         if not waiting or not to:
             return 0
         # Told first, and taken back if the mail server refuses: rather late than twice.
@@ -184,15 +182,3 @@ def _message(breaches: list[ContractBreach], to: list[str]) -> EmailMessage:
         bcc=to,
         headers={"Auto-Submitted": "auto-generated"},
     )
-
-
-def _addresses(users: Iterable[User]) -> list[str]:
-    """Where these users can be reached: their sign-in name, if it is an address."""
-    found = []
-    for user in users:
-        try:
-            validate_email(user.login)
-        except ValidationError:
-            continue
-        found.append(user.login)
-    return found

@@ -54,7 +54,8 @@ def test_it_notices_another_index_key(settings: Settings) -> None:
 
 def test_it_notices_an_altered_probe() -> None:
     check = KeyCheck.objects.exclude(name="index").get()
-    KeyCheck.objects.filter(pk=check.pk).update(probe=bytes(check.probe)[:-1] + b"!")
+    probe = bytes(check.probe)
+    KeyCheck.objects.filter(pk=check.pk).update(probe=probe[:-1] + bytes([probe[-1] ^ 1]))
 
     (fault,) = keys.ring_faults()
 
