@@ -15,6 +15,8 @@ from learners.identity import hashes_of, holder, spans
 from learners.merging.journal import SHIFT, Journal, Watched
 from learners.models import Enrolment
 from signals import store
+from signals.archive import cooling
+from signals.archive import people as archived
 from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Risk
 from signals.reading import StoredRow, read_stored
 
@@ -56,6 +58,7 @@ def watched(both: tuple[UUID, UUID]) -> list[Watched]:
 def lock(people: Sequence[UUID]) -> None:
     """The marks: whoever takes in statements about these people, or computes about them, comes before us or after."""
     store.lock_marks(Enrolment.objects.filter(learner__in=people).values_list("pk", flat=True))
+    cooling.thaw_people(people)  # what moves must be here; archiving its months again lets it prevail there
 
 
 _MOVE = """
@@ -225,6 +228,7 @@ def _give(
 def forget_actor(actor: bytes, learner_id: UUID, *, now: datetime) -> int:
     """How many events of this actor's statements are no longer the learner's; the statements wait as before."""
     key = int.from_bytes(actor[:8], "big", signed=True)
+    cooling.thaw_people([learner_id])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM signals_statement s"
@@ -242,6 +246,7 @@ def forget_actor(actor: bytes, learner_id: UUID, *, now: datetime) -> int:
         )
         cursor.execute("DELETE FROM signals_assessmentresult WHERE statement_id = ANY(%s)", [ids])
         cursor.execute("UPDATE signals_statement SET parked = true WHERE id = ANY(%s)", [ids])
+    archived.forget_events(ids, now=now)
     days: dict[int, set[date]] = {}
     for _, at, enrolment in rows:
         if enrolment is not None:

@@ -35,7 +35,6 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
         if not readings:
             return []
         clock.recall(readings)
-        cooling.thaw_events([(reading.occurred_at, reading.id) for reading in readings])
         cursor.execute(
             "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
             # OFFSET keeps this a look-up per statement: as a join it would walk through every month.
@@ -43,7 +42,14 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
             "   AND voided_seq IS NULL OFFSET 0) e ORDER BY e.enrolment_id, e.occurred_at, e.statement_id",
             [[reading.occurred_at for reading in readings], [reading.id for reading in readings]],
         )
-        return [Voidable(*row) for row in cursor.fetchall()]
+        found = [Voidable(*row) for row in cursor.fetchall()]
+    here = {event.statement_id for event in found}
+    cold = cooling.stored_in_cold([(r.occurred_at, r.id) for r in readings if r.id not in here])
+    return found + [
+        Voidable(key, row["occurred_at"], row["enrolment_id"])
+        for key, row in sorted(cold.items())
+        if row["voided_seq"] is None
+    ]
 
 
 def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
@@ -73,6 +79,7 @@ def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
 def _mark_events(cursor: Any, events: Sequence[Voidable], known: dict[int, int], now: datetime) -> None:
     if not events:
         return
+    cooling.thaw_events([(event.occurred_at, event.statement_id) for event in events])
     numbers: list[int] = []
     days: dict[int, set[Any]] = {}
     for event in events:

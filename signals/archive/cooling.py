@@ -68,6 +68,10 @@ def leaving(month: date) -> int:
         return int(cursor.fetchone()[0])
 
 
+# No index forbids an event to be there twice. It is the lock on the enrolment's mark, which every caller holds, that
+# keeps two from bringing it back at once; for events outside any enrolment, the lock on the statement.
+
+
 def thaw_days(pairs: Iterable[tuple[int, date]]) -> list[tuple[datetime, UUID]]:
     """Brings back the events of these (enrolment, UTC day) pairs; the keys of those that were not there."""
     wanted: dict[date, dict[int, set[date]]] = {}
@@ -100,6 +104,16 @@ def thaw_events(keys: Iterable[tuple[datetime, UUID]]) -> list[tuple[datetime, U
         for rows in matching(file, "statement_id", wanted[file.month]):
             back += _insert(rows)
     return back
+
+
+def thaw_people(learners: Iterable[UUID]) -> int:
+    """How many events of these people came back, to stay: what is changed about them then overrules their months."""
+    wanted = [learner.bytes for learner in learners]
+    return sum(
+        len(_insert(rows))
+        for file in ArchiveFile.objects.filter(kind=ArchiveFile.Kind.EVENT, cooled_at__isnull=False)
+        for rows in matching(file, "learner_id", wanted)
+    )
 
 
 @contextmanager
@@ -180,8 +194,10 @@ _PACKERS: dict[str, tuple[str, Callable[[Sequence[Any]], Any]]] = {
 }
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, (kind, _) in enumerate(_PACKERS.values(), 1))
 _BACK = (
-    f"INSERT INTO {TABLE} ({', '.join(_PACKERS)}) SELECT * FROM unnest({_ARRAYS})"
-    " ON CONFLICT (occurred_at, statement_id) DO NOTHING RETURNING occurred_at, statement_id"
+    f"INSERT INTO {TABLE} ({', '.join(_PACKERS)}) SELECT * FROM unnest({_ARRAYS}) AS t({', '.join(_PACKERS)})"
+    f" WHERE NOT EXISTS (SELECT FROM {TABLE} v"
+    "   WHERE v.occurred_at = t.occurred_at AND v.statement_id = t.statement_id)"
+    " RETURNING occurred_at, statement_id"
 )
 
 

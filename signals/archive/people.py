@@ -34,11 +34,13 @@ def erase(learner: UUID, statement_ids: Collection[UUID], *, now: datetime) -> d
     if not ArchiveFile.objects.exists():
         return {}
     lock()
+    sent = [key.bytes for key in statement_ids]
     return {
-        "archived_events": _without(ArchiveFile.Kind.EVENT, "learner_id", [learner.bytes], now=now),
-        "archived_statements": _without(
-            ArchiveFile.Kind.STATEMENT, "id", [key.bytes for key in statement_ids], now=now
+        # By statement, too: somebody's months may still name the person by a uuid that was merged into another.
+        "archived_events": _without(
+            ArchiveFile.Kind.EVENT, {"learner_id": [learner.bytes], "statement_id": sent}, now=now
         ),
+        "archived_statements": _without(ArchiveFile.Kind.STATEMENT, {"id": sent}, now=now),
     }
 
 
@@ -53,33 +55,48 @@ def rotate(progress: Callable[[int], Any] = lambda rows: None) -> int:
     return changed
 
 
-def _without(kind: ArchiveFile.Kind, column: str, values: Collection[bytes], *, now: datetime) -> int:
-    """How many rows with one of these values were taken out of the files of this kind."""
+def forget_events(statement_ids: Collection[UUID], *, now: datetime) -> int:
+    """How many archived events of these statements were taken out: they turned out to be nobody's we know."""
+    if not statement_ids or not ArchiveFile.objects.exists():
+        return 0
+    lock()
+    return _without(ArchiveFile.Kind.EVENT, {"statement_id": [key.bytes for key in statement_ids]}, now=now)
+
+
+def _without(kind: ArchiveFile.Kind, unwanted: dict[str, list[bytes]], *, now: datetime) -> int:
+    """How many rows were taken out of the files of this kind: those with one of a column's unwanted values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not values:
+    doomed = {column: pa.array(values, pa.binary(16)) for column, values in unwanted.items() if values}
+    if not doomed:
         return 0
-    unwanted = pa.array(list(values), pa.binary(16))
+
+    def keep(table: Any) -> Any:
+        for column, values in doomed.items():
+            table = table.filter(pc.invert(pc.is_in(table.column(column), value_set=values)))
+        return table
+
     gone = 0
     for file in _files(kind).select_for_update():
-        if not _holds(file, column, unwanted):
+        if not _holds(file, doomed):
             continue
-        kept = (
-            table.filter(pc.invert(pc.is_in(table.column(column), value_set=unwanted)))
-            for table in files.batches(file)
-        )
         before = file.rows
+        kept = (keep(table) for table in files.batches(file))
         replace(kind, file.month, kept, before=file, source_hash=file.source_hash, now=now)
         gone += before - file.rows
     return gone
 
 
-def _holds(file: ArchiveFile, column: str, values: Any) -> bool:
-    """Whether any row has one of these values: reads one column, and skips groups that cannot have it."""
+def _holds(file: ArchiveFile, doomed: dict[str, Any]) -> bool:
+    """Whether any row has one of these values: reads a column, and skips groups that cannot have it."""
     import pyarrow.dataset as ds
 
-    return bool(files.dataset(file).count_rows(filter=ds.field(column).isin(values), use_threads=False))
+    source = files.dataset(file)
+    return any(
+        source.count_rows(filter=ds.field(column).isin(values), use_threads=False)
+        for column, values in doomed.items()
+    )
 
 
 def _files(kind: ArchiveFile.Kind) -> Any:

@@ -12,11 +12,11 @@ from django.db import transaction
 from consent import keys, subject_requests
 from consent.actors import SYSTEM
 from learners.models import Enrolment, Identifier
-from signals import privacy
+from signals import merging, privacy
 from signals.archive import cooling, files, raw
 from signals.archive.reading import connect
 from signals.archive.write import archive
-from signals.models import ArchiveFile, Statement
+from signals.models import ArchiveFile, Event, Statement
 from signals.xapi import bodies
 from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
@@ -105,6 +105,41 @@ def test_erasing_finds_statements_through_cold_events_alone(two: tuple[Enrolment
 
     assert (counts["statements"], counts["archived_statements"], counts["archived_events"]) == (4, 4, 4)
     assert b"person-0001" not in raws()
+
+
+def test_a_merged_persons_cold_events_come_along(two: tuple[Enrolment, Enrolment]) -> None:
+    gone, kept = two[0].learner_id, two[1].learner_id
+    with transaction.atomic():
+        merging.lock([gone, kept])
+        assert Event.objects.filter(learner_id=gone).count() == 4
+        Event.objects.filter(learner_id=gone).update(learner_id=kept)
+
+    # Before the months are archived again, files still say the old uuid; the statements lead there all the same.
+    assert len(privacy.export(kept)["events"]) == 8
+    archive(now=day(62))
+    assert held() == {kept.bytes: 8}
+
+
+def test_erasing_reaches_cold_events_under_a_merged_uuid(two: tuple[Enrolment, Enrolment]) -> None:
+    gone, kept = two[0].learner_id, two[1].learner_id
+    merging.lock([gone, kept])
+    Event.objects.filter(learner_id=gone).update(learner_id=kept)
+
+    assert privacy.erase(kept, now=day(62))["archived_events"] == 8
+
+    assert held() == {}
+
+
+def test_an_actor_taken_for_somebody_leaves_the_cold_store(two: tuple[Enrolment, Enrolment]) -> None:
+    actor = bytes(Statement.objects.filter(pk__in=_made_from(two[0].learner_id))[0].actor)
+
+    assert merging.forget_actor(actor, two[0].learner_id, now=day(62)) == 4
+
+    assert held() == {two[1].learner_id.bytes: 4}
+
+
+def _made_from(learner: Any) -> list[Any]:
+    return list(Event.objects.filter(learner_id=learner).values_list("statement_id", flat=True))
 
 
 def test_erasing_touches_no_file_without_the_person(

@@ -121,7 +121,7 @@ def test_it_needs_one_statement_however_many_days(django_assert_num_queries: Any
     for number in range(5):
         make_event(enrolment, day(number))
 
-    with django_assert_num_queries(3):  # one says that PostgreSQL need not compile the other
+    with django_assert_num_queries(3):  # another asks which months are cold, one says not to compile
         recompute([(enrolment.pk, day(number).date()) for number in range(5)])
 
 
