@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("signals", "0031_other_sources"), ("learners", "0020_identifiers_by_time")]
+    dependencies = [("signals", "0050_archive_files"), ("learners", "0020_identifiers_by_time")]
 
     operations = [
         migrations.CreateModel(
