@@ -5,7 +5,7 @@ awaited: as soon as somebody has it, ``name_awaited`` makes the identifier and w
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -69,21 +69,32 @@ def _name(holders: dict[str, Any], *, now: datetime) -> None:
         bytes(row.hash): row
         for row in Identifier.objects.filter(hash__in=hashes.values(), valid_to__isnull=True).order_by("pk")
     }
+    people = Learner.objects.in_bulk({*holders.values(), *(row.learner_id for row in held.values())})
     wanted = []
     for number, learner_id in sorted(holders.items()):
+        begins: date | None = None
         row = held.get(hashes[number])
         if row is not None and row.learner_id == learner_id:
             continue
         if row is not None:  # the number was given to somebody else
-            row.valid_to = max(now.date(), row.valid_from or now.date())
-            row.save(update_fields=["valid_to"])
+            begins = _hand_over(people.get(row.learner_id), people.get(learner_id))
+            if begins is None:  # nobody knows when: then whoever has it now always had it
+                row.valid_from = row.valid_to = row.valid_from or now.date()
+            else:
+                row.valid_to = max(begins, row.valid_from or begins)
+            row.save(update_fields=["valid_from", "valid_to"])
         wanted.append(
             Identifier(
                 learner_id=learner_id,
                 kind=Identifier.Kind.ACCOUNT,
                 hash=hashes[number],
                 value=values[number],
-                valid_from=row.valid_to if row is not None else None,
+                valid_from=row.valid_to if row is not None and begins is not None else None,
             )
         )
     Identifier.objects.bulk_create(wanted, ignore_conflicts=True)
+
+
+def _hand_over(old: Learner | None, new: Learner | None) -> date | None:
+    """The day from which a number is the new one's, as far as anybody knows."""
+    return (new.started_on if new else None) or (old.left_on if old else None)

@@ -149,7 +149,7 @@ class Pair:
         make_oversight(learner=self.duplicate, user=make_manager(), kind="manager")
         make_user(Role.LEARNER, learner=self.duplicate)
         Goal.objects.create(learner=self.duplicate, course=self.moved.course, made_at=NOW, by_date=NOW.date())
-        Preferences.objects.create(learner=self.duplicate, channel="card")
+        Preferences.objects.create(learner=self.duplicate, channel="card", changed_at=NOW)
         for learner in (self.into, self.duplicate):
             BaselineSkill.objects.create(
                 learner=learner, competency=self.skill, source="self", as_of=NOW.date(), level=2
