@@ -5,7 +5,7 @@ quarantine, whole and with its reasons, and the rest is taken in.
 """
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -294,15 +294,13 @@ def _take_in(
     backfill = Credential.Permission.BACKFILL in credential.permissions
     interpreted = normalize.interpret(readings, now=now, backfill=backfill)
     targets = {reading.voids for reading in readings if reading.voids is not None}
-    touched = {event.enrolment_id for event in interpreted.events if event is not None and event.enrolment_id}
-    old: set[UUID] = set()
+    written = store.Written(set(), set())
     if readings:
         packed = store.pack(
             readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
         )
-        # All locks on marks before any on statements, in one order for every writer: no two wait for each other.
-        store.lock_marks(touched)
-        old = store.write(packed)
+        written = store.write_statements(packed)
+    old = written.old
     conflicting = _conflicts([reading for reading in readings if reading.id in old]) if old else []
     if conflicting and not bulk:
         raise StatementConflict([reading.id for reading in conflicting])
@@ -314,6 +312,11 @@ def _take_in(
         _take_along([reading for reading in readings if reading.id not in old] if old else readings, files)
         if holds(credential, "define"):
             definitions.learn(readings, now=now)
+        # From here on others who write about the same people wait. Every writer takes first statements, each batch in
+        # the order of their ids, and then marks in theirs: no two wait for each other.
+        leave_out = written.old | written.void
+        store.lock_marks(_touched(readings, interpreted.events, leave_out))
+        store.write_events(packed, leave_out=leave_out, now=now)
     if interpreted.endings or interpreted.unknown_verbs:
         normalize.settle(interpreted, set(new), now=now)
     if targets:
@@ -337,6 +340,17 @@ def _take_in(
         else [],
         results=results_of(items, readings, new=set(new), held=held, turned_away=turned_away) if bulk else [],
     )
+
+
+def _touched(
+    readings: Sequence[Reading], events: Sequence[store.NewEvent | None], leave_out: Collection[UUID]
+) -> set[int]:
+    """The enrolments that these statements say something new about."""
+    return {
+        event.enrolment_id
+        for reading, event in zip(readings, events, strict=True)
+        if event is not None and event.enrolment_id and reading.id not in leave_out
+    }
 
 
 def _take_along(new: Sequence[Reading], files: Mapping[str, File]) -> None:

@@ -1,8 +1,9 @@
-"""How statements and events are written: one SQL statement for a whole batch.
+"""How statements and events are written: two SQL statements for a whole batch.
 
 Arrays go to PostgreSQL in binary form and are unnested there; events, results and marks follow only from the
-statements that were really new. The lock on the enrolments' marks, taken first and in order of id, makes
-``known_seq`` a gapless order of knowing: what commits later has the higher number.
+statements that were really new. The lock on the enrolments' marks, in order of id, makes ``known_seq`` a gapless order
+of knowing: what commits later has the higher number. It is taken after the statements are stored, so that writers
+about the same people wait for each other as shortly as can be.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -98,8 +99,8 @@ _CONSEQUENCES = """
 )
 """
 
-_WRITE = (
-    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest(_STATEMENT_COLUMNS + ', ' + _EVENT_COLUMNS, 4)})"
+_WRITE_STATEMENTS = (
+    f"WITH input AS MATERIALIZED (SELECT * FROM {_unnest(_STATEMENT_COLUMNS, 4)})"
     """
 , won AS (
     INSERT INTO signals_statement (id, stored, credential_id, verb, actor, search_keys, digest, body, voids, parked,
@@ -112,10 +113,20 @@ _WRITE = (
     FROM input ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, voided_at
-)"""
-    + _CONSEQUENCES
-    # Those that were stored before: almost always none, so almost nothing travels back.
-    + "SELECT id FROM input EXCEPT SELECT id FROM won"
+)
+-- Those that were stored before or are void: almost always none, so almost nothing travels back.
+SELECT id, true FROM input WHERE (id IN (SELECT id FROM won)) IS NOT TRUE
+UNION ALL SELECT id, false FROM won WHERE voided_at IS NOT NULL
+"""
+)
+
+_WRITE_EVENTS = (
+    "WITH input AS MATERIALIZED"
+    f" (SELECT * FROM {_unnest('id uuid, stored timestamptz, ' + _EVENT_COLUMNS, 3)})"
+    """
+, won AS (
+    SELECT id, NULL::timestamptz AS voided_at FROM input WHERE (id IN (SELECT unnest($2::uuid[]))) IS NOT TRUE
+)""" + _CONSEQUENCES + "SELECT 1 WHERE false"
 )
 
 _UNPARK = (
@@ -159,6 +170,20 @@ _EVENT_PACKERS: tuple[Callable[[Sequence[Any]], Any], ...] = (
 )
 
 
+class Packed(NamedTuple):
+    """A batch in PostgreSQL's own form."""
+
+    statements: list[Any]
+    events: list[Any]
+
+
+class Written(NamedTuple):
+    """What was not simply stored: ids of those that were stored before, and of those whose voiding came first."""
+
+    old: set[UUID]
+    void: set[UUID]
+
+
 def pack(
     readings: Sequence["Reading"],
     events: Sequence[NewEvent | None],
@@ -167,7 +192,7 @@ def pack(
     *,
     credential_id: UUID,
     now: datetime,
-) -> list[Any]:
+) -> Packed:
     """A batch, ready to be written. Done before any lock is taken: others wait for what we do under it."""
     keys: list[int] = []
     first: list[int] = []
@@ -176,12 +201,14 @@ def pack(
         first.append(len(keys) + 1)
         keys += reading.keys()
         last.append(len(keys))
-    return [
+    ids = uuids([reading.id for reading in readings])
+    stored = moments([reading.stored for reading in readings])
+    statements = [
         now,
         credential_id,
         int8s(keys),
-        uuids([reading.id for reading in readings]),
-        moments([reading.stored for reading in readings]),
+        ids,
+        stored,
         int8s([verb_key(reading.verb) for reading in readings]),
         byteas([reading.actor for reading in readings]),
         int4s(first),
@@ -190,13 +217,19 @@ def pack(
         byteas(sealed),
         uuids([reading.voids for reading in readings]),
         bools(parked),
-        *_event_arrays(events),
     ]
+    return Packed(statements, [ids, stored, *_event_arrays(events)])
 
 
-def write(packed: list[Any]) -> set[UUID]:
-    """The ids of those that were stored before. All others are stored now, and what follows from them too."""
-    return {row[0] for row in fetch(_WRITE, packed)}
+def write_statements(packed: Packed) -> Written:
+    """Stores those that are new."""
+    rows = fetch(_WRITE_STATEMENTS, packed.statements)
+    return Written({key for key, is_old in rows if is_old}, {key for key, is_old in rows if not is_old})
+
+
+def write_events(packed: Packed, *, leave_out: Collection[UUID], now: datetime) -> None:
+    """Writes what follows from the new statements. Under the locks on the marks of their enrolments."""
+    fetch(_WRITE_EVENTS, [now, uuids(list(leave_out)), *packed.events])
 
 
 def write_unparked(ids: Sequence[UUID], events: Sequence[NewEvent | None], *, now: datetime) -> set[UUID]:
