@@ -24,3 +24,10 @@ BEAT_SCHEDULE["archive"] = {
     "schedule": crontab(minute=30, hour=2, day_of_month=2),
     "options": {"queue": Queue.UPKEEP.value},
 }
+
+# Daily, at a quiet hour. `manage.py retention --dry-run` says beforehand what would go.
+BEAT_SCHEDULE["retention"] = {
+    "task": "config.tasks.keep_to_periods",
+    "schedule": crontab(minute=10, hour=3),
+    "options": {"queue": Queue.UPKEEP.value},
+}

@@ -36,6 +36,17 @@ def archive_months() -> int:
     return len(archive(now=timezone.now()).files)
 
 
+@shared_task(queue=Queue.UPKEEP.value, ignore_result=True)
+def keep_to_periods() -> int:
+    """Lets go what is past its period: the promise in the consent scopes must not hang on somebody's memory.
+
+    Nothing moves to the cold store here: only an operator knows that its directory is one that lasts.
+    """
+    from consent import retention
+
+    return retention.apply(now=timezone.now(), moving=False)
+
+
 def nudge(*, stage: str) -> None:
     """Hurries a stage along; many nudges in a row become one. Without a broker the beat does the work later."""
     try:

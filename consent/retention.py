@@ -51,13 +51,13 @@ def expired(scope: Scope, now: datetime) -> datetime:
     return now - timedelta(days=days)
 
 
-def find(*, now: datetime) -> Iterator[Found]:
-    """Everything that is past its retention or may be kept elsewhere, without touching any.
+def find(*, now: datetime, moving: bool = True) -> Iterator[Found]:
+    """Everything that is past its retention or (``moving``) may be kept elsewhere, without touching any.
 
     What moves comes first; where its period has run out as well, the later step finds it where it then is.
     """
     for label, module in privacy_modules():
-        if hasattr(module, "relocate"):
+        if moving and hasattr(module, "relocate"):
             for step in module.relocate(now=now):
                 yield Found(label, None, None, step)
     for scope in Scope:
@@ -77,10 +77,10 @@ def past_retention(*, now: datetime) -> dict[str, int]:
     return found
 
 
-def apply(*, now: datetime, done: Callable[[Found], Any] = lambda found: None) -> int:
+def apply(*, now: datetime, moving: bool = True, done: Callable[[Found], Any] = lambda found: None) -> int:
     """How many steps were taken. Each commits alone, so what was interrupted goes on where it stopped."""
     taken = 0
-    for found in find(now=now):
+    for found in find(now=now, moving=moving):
         with transaction.atomic():
             found.step.remove()
             audit.record(

@@ -116,3 +116,9 @@ def test_the_command_says_when_there_is_nothing() -> None:
     out = StringIO()
     call_command("retention", stdout=out)
     assert out.getvalue() == "Nothing is past its retention.\n"
+
+
+def test_it_only_lets_go_what_is_past_its_period_when_nothing_may_move(log: list[str]) -> None:
+    assert retention.apply(now=NOW, moving=False) == 2
+
+    assert log == ["events", "results"]
