@@ -5,7 +5,7 @@ work on the same people at once.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -245,9 +245,11 @@ def _check_unique(client: ScimClient, person: ScimPerson, said: Said) -> None:
     others = ScimPerson.objects.filter(client=client, deleted_at__isnull=True).exclude(pk=person.pk)
     if others.filter(user_name_hash=user_name_hash(said["userName"])).exists():
         raise UniquenessException(detail="userName: somebody else has it.")
+    # Somebody's second record and the one that was kept are one person.
+    own = {person.learner_id, *_kept_records([person.learner_id]).values()}
     number = str(saying.enterprise(said, "employeeNumber") or "").strip()
     if number:
-        holders = Learner.objects.filter(employee_hash=employee_hash(number)).exclude(pk=person.learner_id)
+        holders = Learner.objects.filter(employee_hash=employee_hash(number)).exclude(pk__in=own)
         if holders.exists():
             raise UniquenessException(detail="employeeNumber: somebody else has it.")
     email = saying.address(said)
@@ -259,7 +261,7 @@ def _check_unique(client: ScimClient, person: ScimPerson, said: Said) -> None:
                 detail="emails: the address that counts is no e-mail address."
             ) from None
         holder = _holder(email)
-        if holder is not None and holder.pk != person.learner_id:
+        if holder is not None and holder.pk not in own:
             raise UniquenessException(detail="emails: this address names somebody else.")
 
 
@@ -304,6 +306,59 @@ def _keep(
 
 def _apply(wishes: Sequence[Wish], *, client: ScimClient, now: datetime) -> set[UUID]:
     """Writes what these wishes come to, on the roster's path; those whose account was closed by it."""
+    kept = _kept_records([wish.learner_id for wish in wishes])
+    if kept:
+        _note_leaving(wishes, kept, today=now.date())
+        wishes = _about_kept(wishes, kept)
+    closed = _write(wishes, client=client, now=now)
+    return closed | {merged for merged, into in kept.items() if into in closed}
+
+
+def _kept_records(learner_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Those that were found to be somebody's second record → the record that was kept."""
+    found: dict[UUID, UUID] = {}
+    rows = Learner.objects.filter(pk__in=learner_ids, merged_into__isnull=False).select_related("merged_into")
+    for row in rows:
+        into = row.merged_into
+        while into is not None and into.merged_into is not None:  # merges can follow each other
+            into = into.merged_into
+        if into is not None:
+            found[row.pk] = into.pk
+    return found
+
+
+def _note_leaving(wishes: Sequence[Wish], kept: Mapping[UUID, UUID], *, today: date) -> None:
+    """Keeps on the second record too whether the person is here: the provider asks for it back."""
+    for wish in wishes:
+        if wish.learner_id in kept and wish.speaks_of("active"):
+            left_on = today if wish.new.get("active") is False else None
+            Learner.objects.filter(pk=wish.learner_id).update(left_on=left_on)
+
+
+def _about_kept(wishes: Sequence[Wish], kept: Mapping[UUID, UUID]) -> list[Wish]:
+    """The same, but what is said of a second record holds for the one that was kept, as far as it must.
+
+    Whether somebody is here must reach the record that we speak to; all else a second record has no say in. And none
+    at all where a provider speaks of the kept record itself.
+    """
+    spoken_of = set(
+        ScimPerson.objects.filter(learner__in=kept.values(), deleted_at__isnull=True).values_list(
+            "learner_id", flat=True
+        )
+    )
+    out = []
+    for wish in wishes:
+        into = kept.get(wish.learner_id)
+        if into is None:
+            out.append(wish)
+        elif into not in spoken_of and wish.speaks_of("active"):
+            out.append(Wish(into, wish.old, wish.new, frozenset({"active"})))
+    return out
+
+
+def _write(wishes: Sequence[Wish], *, client: ScimClient, now: datetime) -> set[UUID]:
+    if not wishes:
+        return set()
     managers = [wish.manager for wish in wishes if wish.manager is not None]
     emails = frozenset(filter(None, (saying.address(wish.new) for wish in wishes)))
     people = {wish.learner_id for wish in wishes} | set(_above(managers))
@@ -476,14 +531,15 @@ def _by_groups(
 def _reopen_account(person: ScimPerson) -> None:
     """Somebody is back: their account opens again if leaving had closed it, not if an administrator had."""
     if person.closed_account:
-        User.objects.filter(learner=person.learner_id, is_active=False).update(is_active=True)
+        who = _kept_records([person.learner_id]).get(person.learner_id, person.learner_id)
+        User.objects.filter(learner=who, is_active=False).update(is_active=True)
     person.closed_account = False
 
 
 def _name_account(client: ScimClient, person: ScimPerson, said: Said, *, now: datetime) -> None:
     """Statements may name the person by their userName: the dated xAPI account says so."""
-    if not client.home_page:
-        return
+    if not client.home_page or _kept_records([person.learner_id]):
+        return  # a second record's identifiers went to the one that was kept
     value = f"{client.home_page}|{said['userName']}"
     hashed = identifier_hash(canonical("account", value))
     prefix = f"{client.home_page}|"

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from consent import subject_requests
 from consent.actors import SYSTEM
 from learners import rolenames
 from learners.identity import canonical, employee_hash, identifier_hash, resolve
+from learners.merging.merge import merge
 from learners.models import JobRole, Learner, Oversight, RoleName, ScimClient, ScimPerson, User
 from learners.rolenames import decide
 from learners.roster import import_people
@@ -347,3 +349,34 @@ def test_it_makes_one_person_of_many_requests_at_once() -> None:
 
     assert answers == [201, 409, 409, 409, 409, 409]
     assert Learner.objects.count() == ScimPerson.objects.count() == 1
+
+
+@pytest.mark.parametrize("by", ["patch", "delete"])
+def test_it_lets_somebody_leave_whose_record_was_found_to_be_a_second_one(
+    provider: Provider, by: str
+) -> None:
+    made = provider.post("Users", user("ann", displayName="Ann Twice"))
+    into = make_learner(name="Ann Once")
+    merge(duplicate=UUID(made.body["id"]), into=into.pk, by=SYSTEM, now=NOW)
+
+    if by == "patch":
+        asked = {"op": "replace", "value": {"active": False, "displayName": "Other"}}
+        assert provider.patch(f"Users/{made.body['id']}", asked).status == 200
+        assert provider.get(f"Users/{made.body['id']}").body["active"] is False
+    else:
+        assert provider.delete(f"Users/{made.body['id']}").status == 204
+
+    into.refresh_from_db()
+    assert into.left_on is not None
+    assert into.name == "Ann Once"  # in anything else a second record has no say
+    assert not User.objects.filter(learner=into, is_active=True).exists()
+
+
+def test_it_leaves_a_kept_record_alone_that_a_provider_speaks_of_itself(provider: Provider) -> None:
+    first = provider.post("Users", user("ann"))
+    second = provider.post("Users", user("ann2"))
+    merge(duplicate=UUID(second.body["id"]), into=UUID(first.body["id"]), by=SYSTEM, now=NOW)
+
+    assert provider.delete(f"Users/{second.body['id']}").status == 204
+
+    assert Learner.objects.get(pk=first.body["id"]).left_on is None
