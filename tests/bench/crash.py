@@ -173,8 +173,9 @@ def verify(acknowledged: set[str], *, wait_s: float = 60) -> list[str]:
         if missing := cursor.fetchone()[0]:
             faults.append(f"{missing} acknowledged statements are not stored")
         cursor.execute(
-            "SELECT count(*) FROM signals_statement s"
-            " WHERE (SELECT count(*) FROM signals_event e WHERE e.statement_id = s.id) <> 1"
+            "SELECT count(*) FROM signals_statement s LEFT JOIN"
+            " (SELECT statement_id, count(*) AS number FROM signals_event GROUP BY 1) e ON e.statement_id = s.id"
+            " WHERE e.number IS DISTINCT FROM 1"
         )
         if uneven := cursor.fetchone()[0]:
             faults.append(f"{uneven} statements have none or several events")
@@ -204,6 +205,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     places = Places("crash")
+    remove_data(places)  # of a run that was itself killed
     try:
         with Lease(places) as lease:
             wanted = {
