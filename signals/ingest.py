@@ -5,12 +5,12 @@ quarantine, whole and with its reasons, and the rest is taken in.
 """
 
 import time
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.dispatch import Signal
 
 from signals import clock, links, normalize, partitions, quarantine, store, unit_scope, voiding
@@ -32,6 +32,10 @@ __all__ = ["Fault", "Ingested", "StatementConflict", "StatementFaults", "ingest"
 
 # Sent after commit when something new was stored. A hint only: whoever misses it finds the rows by the beat.
 stored = Signal()
+
+TRIES = 4
+# A circle of waiting writers; or an enrolment that ended, or began, under our hands.
+MET_ANOTHER = frozenset({"40P01", "40001", "23505"})
 
 SMALL = 100  # statements: a post of so many or fewer gains by being stored together with others
 
@@ -83,10 +87,26 @@ def ingest(
             rule=rule,
             arrived_at=arrived_at,
         )
-        with transaction.atomic():
+
+        def take_in() -> Ingested:
             taken = _take_in(items, *prepared, files, credential=credential, now=now, bulk=bulk, major=major)
             clock.keep(prepared.readings, taken.stored_ids, rule, now=now)
             return taken
+
+        return _whole(take_in)
+
+
+def _whole(take_in: Callable[[], Ingested]) -> Ingested:
+    """Takes in within a transaction; once more where that met another writer, who has then gone on."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return take_in()
+        except (OperationalError, IntegrityError) as error:
+            met = getattr(error.__cause__, "sqlstate", None) in MET_ANOTHER
+            if not met or not tries_left or connection.in_atomic_block:
+                raise
+    raise AssertionError("unreachable")
 
 
 class _Prepared(NamedTuple):
@@ -133,10 +153,11 @@ def _ingest_small(
     now += timedelta(seconds=time.monotonic() - started)
     with announced(now):
         _stamp(prepared.readings, now)
-        with transaction.atomic():
-            return _take_in(
+        return _whole(
+            lambda: _take_in(
                 items, *prepared, NO_FILES, credential=credential, now=now, bulk=False, major=major
             )
+        )
 
 
 class _Small(NamedTuple):
@@ -160,7 +181,8 @@ def _take_in_together(kind: Hashable, posts: Sequence[_Small], now: datetime) ->
     sealed = [body for post in posts for body in post.prepared.sealed]
     with announced(now):
         _stamp(readings, now)
-        with transaction.atomic():
+
+        def take_in() -> Ingested:
             taken = _take_in(
                 items,
                 readings,
@@ -174,6 +196,9 @@ def _take_in_together(kind: Hashable, posts: Sequence[_Small], now: datetime) ->
             )
             if len(posts) > 1 and taken.duplicates:
                 raise _NotTogether
+            return taken
+
+        taken = _whole(take_in)
     if len(posts) == 1:
         return [taken]
     return [Ingested(ids, [], [], ids, [], []) for ids in (ids_of(post.prepared.readings) for post in posts)]
@@ -293,8 +318,8 @@ def _take_in(
 ) -> Ingested:
     backfill = Credential.Permission.BACKFILL in credential.permissions
     interpreted = normalize.interpret(readings, now=now, backfill=backfill)
-    targets = {reading.voids for reading in readings if reading.voids is not None}
     written = store.Written(set(), set())
+    to_void: set[UUID] = set()
     if readings:
         packed = store.pack(
             readings, interpreted.events, interpreted.parked, sealed, credential_id=credential.pk, now=now
@@ -315,12 +340,13 @@ def _take_in(
         # From here on others who write about the same people wait. Every writer takes first statements, each batch in
         # the order of their ids, and then marks in theirs: no two wait for each other.
         leave_out = written.old | written.void
-        store.lock_marks(_touched(readings, interpreted.events, leave_out))
+        to_void = {r.voids for r in readings if r.voids is not None and r.id not in old}
+        store.lock_marks(_touched(readings, interpreted.events, leave_out) | voiding.claim(to_void))
         store.write_events(packed, leave_out=leave_out, now=now)
     if interpreted.endings or interpreted.unknown_verbs:
         normalize.settle(interpreted, set(new), now=now)
-    if targets:
-        voiding.void({r.voids for r in readings if r.voids is not None and r.id not in old}, now=now)
+    if to_void:
+        voiding.void(to_void, now=now)
     if not bulk:
         held = [item for item in held if item.statement_id not in old]
     held = held + [_conflict(reading) for reading in conflicting]

@@ -52,10 +52,30 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
     ]
 
 
+def claim(statement_ids: Collection[UUID]) -> set[int]:
+    """The enrolments that voiding these would say something new about; the statements are locked.
+
+    Like every other writer: first statements, then (all at once) marks.
+    """
+    if not statement_ids:
+        return set()
+    _lock(statement_ids)
+    return {event.enrolment_id for event in events_of(statement_ids) if event.enrolment_id is not None}
+
+
+def _lock(statement_ids: Collection[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM signals_statement WHERE id = ANY(%s) AND voids IS NULL ORDER BY id FOR NO KEY UPDATE",
+            [sorted(statement_ids)],
+        )
+
+
 def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
     """How many of these statements are void now and were not. Inside the transaction that stores the voiding."""
     if not statement_ids:
         return 0
+    _lock(statement_ids)
     voidable = events_of(statement_ids)
     known = store.lock_marks({event.enrolment_id for event in voidable if event.enrolment_id is not None})
     with connection.cursor() as cursor:
