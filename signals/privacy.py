@@ -460,7 +460,7 @@ def _names_of(subject: UUID) -> set[str]:
 def _names(raw: bytes, hashes: set[bytes], names: set[str]) -> bool:
     try:
         statement = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         statement = None
     if isinstance(statement, dict):
         for agent in (statement.get("actor"), statement.get("object")):

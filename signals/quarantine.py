@@ -259,7 +259,7 @@ def _apply(mend: Mend, raw: bytes, row: Quarantined, *, now: datetime) -> bytes:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         statement = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CannotMend("It is not JSON: correct its text first.") from error
     if not isinstance(statement, dict):
         raise CannotMend("It is not a statement: correct its text first.")
@@ -353,7 +353,7 @@ def body_of(quarantined: Quarantined, *, original: bool = False) -> str:
     raw = bodies.unseal(bytes(quarantined.body if original else quarantined.mended or quarantined.body)).raw
     try:
         return msgspec.json.format(raw, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return raw.decode("utf-8", "replace")
 
 

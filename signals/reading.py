@@ -10,6 +10,7 @@ import msgspec
 from consent.crypto import keyed_hash
 from signals.xapi import bodies
 from signals.xapi.attachments import NO_FILES, check_files
+from signals.xapi.depth import MOST_DEEP, is_too_deep
 from signals.xapi.faults import Fault, Faults
 from signals.xapi.keys import VOIDED, anonymous_group, identity, search_keys
 from signals.xapi.multipart import File
@@ -125,6 +126,9 @@ def read(
     faults = Faults(index)
     # A microsecond apart, so that the order of a batch is the order of reading it back.
     stored = now + timedelta(microseconds=index) if index else now
+    if is_too_deep(raw):
+        faults.add("$", f"is nested more than {MOST_DEEP} levels deep", "Send it flatter.", "malformed")
+        return None, faults.found
     parts = parts_of(raw) if not files else None
     if parts is not None and (statement_id is None or parts.id is None or parts.id == statement_id):
         reading = Reading(

@@ -244,7 +244,7 @@ class OneMendForm(MendForm):
             return None
         try:
             msgspec.json.decode(text.encode())
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise forms.ValidationError("This is not JSON: %(error)s", params={"error": error}) from error
         return text.encode()
 

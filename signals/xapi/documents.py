@@ -14,6 +14,7 @@ from django.db import transaction
 
 from consent.crypto import decrypt, encrypt, keyed_hash
 from signals.models import Document
+from signals.xapi.depth import MOST_DEEP, is_too_deep
 from signals.xapi.wire import BadRequest
 
 JSON = "application/json"
@@ -201,6 +202,8 @@ def _check_object(body: bytes, content_type: str) -> dict[str, Any] | None:
     """The JSON object sent; what calls itself JSON must be JSON."""
     if not is_json(content_type):
         return None
+    if is_too_deep(body):
+        raise BadRequest("body", f"is nested more than {MOST_DEEP} levels deep", "Send it flatter.")
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -213,7 +216,7 @@ def _check_object(body: bytes, content_type: str) -> dict[str, Any] | None:
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -31,7 +31,7 @@ def agent_of(parameters: Mapping[str, str], name: str = "agent") -> dict[str, An
     """The agent or group, as valid JSON."""
     try:
         agent = msgspec.json.decode(needed(parameters, name).encode())
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BadRequest(name, "is not JSON", "Send the agent as a JSON object.") from error
     faults = Faults(0)
     check_actor(agent, name, faults)

@@ -55,7 +55,7 @@ def check_signature(
             where, "was not made with the key of its certificate", "Sign with the certificate's own key."
         )
         return
-    except (jwt.PyJWTError, ValueError, UnicodeDecodeError, TypeError) as error:
+    except (jwt.PyJWTError, ValueError, UnicodeDecodeError, TypeError, RecursionError) as error:
         faults.add(where, f"is not a JSON web signature over JSON: {error}", "Send a JWS in compact form.")
         return
     if not _means(signed, statement):

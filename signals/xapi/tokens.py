@@ -62,7 +62,7 @@ def credential_of(token: str) -> Credential:
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud"]},
         )
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise NotRecognised(f"carries a token that is not good: {type(error).__name__}") from error
     granted = _granted(claims.get(trust.claim), trust.grants or STANDARD_GRANTS)
     credential = copy.copy(trust.credential)
@@ -77,7 +77,7 @@ def _trust_named(token: str) -> IssuerTrust:
     """The trust for the issuer and client that the (still unproven) token names."""
     try:
         said = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise NotRecognised("carries no readable token") from error
     clients = [said[name] for name in CLIENT_CLAIMS if isinstance(said.get(name), str)]
     issuer = said.get("iss")

@@ -13,6 +13,7 @@ from signals.xapi.faults import Fault
 
 VERSION_HEADER = "X-Experience-API-Version"
 THROUGH_HEADER = "X-Experience-API-Consistent-Through"
+MOST_PARTS = 1000  # of one gzip file: each costs a copy of the rest
 NEWEST_1 = "1.0.3"
 NEWEST_2 = "2.0.0"
 
@@ -46,16 +47,27 @@ def body_of(request: HttpRequest) -> bytes:
         return request.body
     if encoding not in ("gzip", "deflate"):
         raise BadRequest("Content-Encoding", "is not one we read", "Send gzip, deflate, or no encoding.", 415)
-    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        out = unpack.decompress(request.body, most)
-    except zlib.error as error:
-        raise BadRequest("body", "cannot be unpacked", f"Send whole, well-formed {encoding}.") from error
-    if unpack.unconsumed_tail:
-        raise BadRequest("body", f"unpacks to more than {most} bytes", "Send fewer statements at once.", 413)
-    if not unpack.eof:
-        raise BadRequest("body", "ends too early", f"Send whole, well-formed {encoding}.")
-    return out
+    out, rest, parts = bytearray(), request.body, 0
+    while rest or not out:  # one gzip file may be several, one after the other (RFC 1952, 2.2)
+        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            out += unpack.decompress(rest, max(most - len(out), 1))
+        except zlib.error as error:
+            raise BadRequest("body", "cannot be unpacked", f"Send whole, well-formed {encoding}.") from error
+        if unpack.unconsumed_tail or len(out) > most:
+            raise BadRequest(
+                "body", f"unpacks to more than {most} bytes", "Send fewer statements at once.", 413
+            )
+        if not unpack.eof:
+            raise BadRequest("body", "ends too early", f"Send whole, well-formed {encoding}.")
+        # Files may be filled up with zeros.
+        rest = unpack.unused_data.lstrip(b"\0")
+        parts += 1
+        if parts == MOST_PARTS and rest:
+            raise BadRequest("body", f"has more than {MOST_PARTS} parts", "Compress it in one piece.", 413)
+        if not out and not rest:
+            break
+    return bytes(out)
 
 
 def json_response(value: Any, status: int = 200) -> HttpResponse:

@@ -129,7 +129,7 @@ def _statements_in(body: bytes) -> list[bytes]:
         return [body]
     try:
         items = [bytes(item) for item in _split(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StatementFaults(
             [Fault(0, "$", f"is not JSON: {error}", "Send well-formed JSON in UTF-8.", "malformed")]
         ) from error
