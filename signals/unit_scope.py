@@ -1,7 +1,7 @@
 """Sources that are bound to a part of the organisation: whom they may report on, and what they may read."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from learners.models import Learner, OrgUnit
 from signals import clock, store
 from signals.models import Credential
 from signals.reading import Reading, StoredRow, read_stored
-from signals.xapi.credentials import holds
+from signals.xapi.credentials import MayNot, holds
 from signals.xapi.faults import Fault
 
 KIND = "unit"
@@ -67,14 +67,57 @@ def held_back(
     if credential.unit_id is None:
         return readings, []
     outside = outsiders_then((reading for reading in readings if reading.derives), credential.unit_id)
+    foreign = _voiding_others(readings, credential)
+    if foreign and not bulk:
+        raise MayNot(
+            "It is bound to a unit, and may void only what it sent itself or what is about its people."
+        )
+    outside |= foreign
     if not outside:
         return readings, []
-    held = [(reading, fault_of(reading.index)) for reading in readings if reading.id in outside]
+    held = [
+        (reading, fault_of(reading.index) if reading.id not in foreign else _fault_of_voiding(reading.index))
+        for reading in readings
+        if reading.id in outside
+    ]
     if bulk:
         return [reading for reading in readings if reading.id not in outside], held
     for reading, _ in held:
         reading.derives = False
     return readings, held
+
+
+def _voiding_others(readings: Iterable[Reading], credential: Credential) -> set[UUID]:
+    """The statements that would void one which neither this source sent nor is about its unit's people."""
+    targets = {reading.id: reading.voids for reading in readings if reading.voids is not None}
+    if not targets:
+        return set()
+    rows = fetch(
+        "SELECT id, stored, body FROM signals_statement WHERE id = ANY($1) AND credential_id <> $2 AND voids IS NULL",
+        [uuids(list(set(targets.values()))), credential.pk],
+    )
+    theirs = [read_stored(StoredRow(key, stored, bytes(body), False)) for key, stored, body in rows]
+    clock.recall(theirs)
+    assert credential.unit_id is not None
+    people = resolve_at({(reading.actor, _day(reading)) for reading in theirs})
+    # Whom nobody knows is nobody's in this unit.
+    strangers = {reading.id for reading in theirs if (reading.actor, _day(reading)) not in people}
+    foreign = strangers | outsiders_then(theirs, credential.unit_id)
+    return {key for key, target in targets.items() if target in foreign}
+
+
+def _day(reading: Reading) -> date:
+    return reading.occurred_at.astimezone(UTC).date()
+
+
+def _fault_of_voiding(index: int) -> Fault:
+    return Fault(
+        index,
+        "$.object.id",
+        "is a statement of another source about somebody outside the unit this source is bound to",
+        "Void it with the credential that sent it, or with one for that unit.",
+        KIND,
+    )
 
 
 def unpark(rows: list[StoredRow]) -> tuple[list[StoredRow], list[tuple[StoredRow, Credential]]]:
