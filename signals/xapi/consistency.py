@@ -30,16 +30,25 @@ _PLAN_ANEW = "set_config('plan_cache_mode', 'auto', false), set_config('enable_s
 def announced(now: datetime) -> Iterator[None]:
     """Lets readers know, while the block runs, that statements stored at this moment are on their way."""
     second = int(now.timestamp())
+    # What is stored inside somebody's transaction can be read when that one is over, and if it fails nothing more can
+    # be asked of it: there the announcement ends with the transaction.
+    is_theirs = connection.in_atomic_block
+    lock = "pg_advisory_xact_lock_shared" if is_theirs else "pg_advisory_lock_shared"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_lock_shared(%s, %s), {_PLAN_ONCE}", [WRITING, second])
+        cursor.execute(f"SELECT {lock}(%s, %s), {_PLAN_ONCE}", [WRITING, second])
     try:
         yield
     finally:
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock_shared(%s, %s), {_PLAN_ANEW}", [WRITING, second])
+                if is_theirs:
+                    cursor.execute(f"SELECT {_PLAN_ANEW}")
+                else:
+                    cursor.execute(
+                        f"SELECT pg_advisory_unlock_shared(%s, %s), {_PLAN_ANEW}", [WRITING, second]
+                    )
         except DatabaseError:
-            # The connection is lost, or an outer transaction has failed: a lost connection releases by itself.
+            # The connection is lost, or an outer transaction has failed: either releases by itself.
             if not connection.in_atomic_block:
                 connection.close()
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import psycopg.errors
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
 
-from signals import store
+from signals import partitions, store
 from signals.ingest import Ingested, ingest
 from signals.models import Event, Statement
+from signals.xapi.consistency import WRITING
 from tests.support.signals import (
     COURSE,
     NOW,
@@ -92,3 +93,36 @@ def test_it_tries_again_where_the_database_gave_it_up_for_another_writer(
 
     assert len(tried) == 2
     assert len(taken.stored_ids) == Event.objects.count() == count
+
+
+def _announced() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND pid = pg_backend_pid()",
+            [WRITING],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_it_announces_what_is_stored_inside_a_transaction_until_that_is_over() -> None:
+    with transaction.atomic():
+        send(statement(), credential=make_credential().credential)
+        assert _announced()
+
+    assert not _announced()
+
+
+def test_it_announces_nothing_any_more_once_a_transaction_around_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    credential = make_credential().credential
+
+    def fail(months: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    monkeypatch.setattr(partitions, "ensure", fail)
+    with pytest.raises(DataError), transaction.atomic():
+        send(statement(), credential=credential)
+
+    assert not _announced()
