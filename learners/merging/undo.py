@@ -142,6 +142,9 @@ def _later_refusals(merge: Merge) -> list[Scope]:
 
 def _consent(undoing: Undoing, later: list[Scope], *, by: Party) -> None:
     """The ledger says what stands again; what was refused since is refused by both."""
+    if later:  # the merge may have refused the same, and that has been put back
+        Standing.objects.filter(subject=undoing.into, scope__in=later).update(allowed=False)
+        record.enforce(subject=undoing.into, now=undoing.now)
     last = {
         scope: ConsentChange.objects.filter(subject=undoing.into, scope=scope).order_by("-at", "-pk").first()
         for scope in Scope

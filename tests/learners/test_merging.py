@@ -12,7 +12,7 @@ from coaching.models import Case
 from consent import record
 from consent.actors import Party
 from consent.gate import allows
-from consent.models import Standing
+from consent.models import ConsentChange, Standing
 from consent.scopes import Scope
 from consent.subject_requests import erase
 from interventions.models import AlertSlot, Decision, Delivery, Episode
@@ -275,6 +275,24 @@ def test_it_keeps_a_refusal_made_since_for_both() -> None:
 
     assert not allows(pair.into.pk, Scope.COACH)
     assert not allows(pair.duplicate.pk, Scope.COACH)
+
+
+def test_it_keeps_a_refusal_that_was_taken_back_and_made_again() -> None:
+    pair = Pair()
+    record.grant(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW - timedelta(days=1))
+    record.withdraw(subject=pair.duplicate.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW - timedelta(days=1))
+    make_delivery(decision=make_decision(episode=make_episode(enrolment=pair.kept)))
+    done = pair.merge()
+    record.grant(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW + timedelta(hours=1))
+    record.withdraw(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW + timedelta(hours=2))
+
+    undo(merge_id=done.pk, by=ADMIN, now=LATER)
+
+    assert not allows(pair.into.pk, Scope.NUDGE)
+    assert not allows(pair.duplicate.pk, Scope.NUDGE)
+    assert Delivery.objects.get().state == "cancelled"
+    last = ConsentChange.objects.filter(subject=pair.into.pk, scope=Scope.NUDGE).latest("at")
+    assert not last.allowed
 
 
 def test_it_keeps_what_somebody_changed_since() -> None:
