@@ -15,7 +15,8 @@ from consent.gate import allows
 from consent.models import ConsentChange, Standing
 from consent.scopes import Scope
 from consent.subject_requests import erase
-from interventions.models import AlertSlot, Decision, Delivery, Episode
+from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Outcome
+from interventions.outcomes import judge, measure
 from learners.identity import identifier_hash
 from learners.merging.journal import key_columns
 from learners.merging.merge import CannotMerge, merge
@@ -32,11 +33,12 @@ from learners.models import (
     Role,
 )
 from signals.features.refresh import refresh
-from signals.models import EnrolmentMark, Event, FeatureRow
+from signals.models import EnrolmentMark, Event, FeatureRow, Label
 from signals.normalize import resolve_parked
 from tests.support.consent import ADMIN
 from tests.support.interventions import (
     make_approval,
+    make_attempt,
     make_decision,
     make_delivery,
     make_episode,
@@ -360,6 +362,38 @@ def test_it_refuses_two_accounts_of_which_the_second_may_do_more() -> None:
 
     with pytest.raises(CannotMerge, match="Give its roles to the other account"):
         pair.merge()
+
+
+def test_it_does_not_judge_what_was_tried_on_an_enrolment_that_stays_behind() -> None:
+    """All the person did is known under the other record by then: "nothing came of it" would be made up."""
+    pair = Pair()
+    for enrolment in (pair.twin, pair.moved):
+        make_attempt(
+            decision=make_decision(episode=make_episode(enrolment=enrolment), snapshot=None),
+            reached_at=NOW - timedelta(days=2),
+            window_ends_at=NOW,
+            verdict="pending",
+            judged_at=None,
+        )
+    stayed = Attempt.objects.filter(decision__enrolment=pair.twin)
+    done = pair.merge()
+    pair.does("second", 28)
+
+    judge(now=NOW + timedelta(days=20))
+    measure(now=NOW + timedelta(days=20))
+
+    assert stayed.get().verdict == "pending"
+    assert {outcome.decision.enrolment_id for outcome in Outcome.objects.select_related("decision")} == {
+        pair.moved.pk
+    }
+    assert not Label.objects.filter(enrolment=pair.twin).exists()
+
+    undo(merge_id=done.pk, by=ADMIN, now=NOW + timedelta(days=20))
+    judge(now=NOW + timedelta(days=20))
+    measure(now=NOW + timedelta(days=20))
+
+    assert stayed.get().verdict != "pending"
+    assert Outcome.objects.get(decision__enrolment=pair.twin, measure="active_7d").value == 1
 
 
 def test_it_never_leaves_one_person_more_room_than_two_alerts() -> None:
