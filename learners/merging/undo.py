@@ -20,7 +20,7 @@ from learners.merging import journal
 from learners.merging.journal import Step
 from learners.merging.merge import _name, lock
 from learners.merging.registry import merging_modules
-from learners.models import Merge
+from learners.models import LinkCandidate, Merge
 
 
 class CannotUndo(Exception):
@@ -70,6 +70,10 @@ def undo(*, merge_id: UUID, by: Party, now: datetime) -> Merge:
             _put_back(undoing)
             _consent(undoing, later, by=by)
             Merge.objects.filter(pk=merge.pk).update(undone_at=now, undone_by=by.uuid)
+            # "The same person" no longer holds. What does, a person says: the pair is asked about again.
+            LinkCandidate.objects.filter(pk=merge.candidate_id, state=LinkCandidate.State.SAME).update(
+                state=LinkCandidate.State.WAITING, decided_at=None, decided_by=None
+            )
             audit.record(
                 actor=by,
                 action="learners.merge_undone",

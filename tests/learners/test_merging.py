@@ -14,7 +14,7 @@ from consent.actors import Party
 from consent.gate import allows
 from consent.models import ConsentChange, Standing
 from consent.scopes import Scope
-from consent.subject_requests import erase
+from consent.subject_requests import erase, export
 from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Outcome
 from interventions.outcomes import judge, measure
 from learners.identity import identifier_hash
@@ -417,13 +417,22 @@ def test_it_never_leaves_one_person_more_room_than_two_alerts() -> None:
     assert min(slot.during.upper for slot in taken) == NOW + timedelta(hours=168 + 1)
 
 
-def test_it_erases_both_records_of_the_person() -> None:
+@pytest.mark.parametrize("asked", ["into", "duplicate"])
+def test_it_erases_both_records_of_the_person(asked: str) -> None:
     pair = Pair()
     done = pair.merge()
+    other = {"into": "duplicate", "duplicate": "into"}[asked]
 
-    erase(subject=pair.into.pk, by=ADMIN, now=LATER)
+    assert (
+        str(getattr(pair, other).pk)
+        in export(subject=getattr(pair, asked).pk, by=ADMIN, now=LATER)["merged_records"]
+    )
+    receipt = erase(subject=getattr(pair, asked).pk, by=ADMIN, now=LATER)
 
     assert not Learner.objects.filter(erased_at__isnull=True).exists()
+    assert not Event.objects.exists()
+    assert not Identifier.objects.exists()
+    assert erase(subject=getattr(pair, other).pk, by=ADMIN, now=LATER).pk == receipt.pk
     with pytest.raises(CannotUndo, match="has been erased"):
         undo(merge_id=done.pk, by=ADMIN, now=LATER)
 
