@@ -33,7 +33,7 @@ from learners.models import (
     Role,
 )
 from signals.features.refresh import refresh
-from signals.models import EnrolmentMark, Event, FeatureRow, Label
+from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Label
 from signals.normalize import resolve_parked
 from tests.support.consent import ADMIN
 from tests.support.interventions import (
@@ -128,10 +128,10 @@ class Pair:
             self.does(name, 12, scaled=0.4, verb="scored")
         self.does("second", 14, course=OTHER_COURSE)
 
-    def does(self, name: str, day: int, *, course: str = COURSE, **more: Any) -> None:
+    def does(self, name: str, day: int, *, course: str = COURSE, now: datetime = NOW, **more: Any) -> None:
         at = datetime(2026, 2, day, 10, tzinfo=UTC)
         send(
-            statement(actor=account(name), at=at, course=course, **more), credential=self.credential, now=NOW
+            statement(actor=account(name), at=at, course=course, **more), credential=self.credential, now=now
         )
 
     def merge(self, now: datetime = NOW) -> Merge:
@@ -241,6 +241,21 @@ def test_it_undoes_what_was_computed_in_between() -> None:
     after = everything(besides=history)
     # Computed anew, so not read by the decision stage yet; all else is the same.
     assert differences(before, after) == {}
+
+
+def test_it_computes_again_where_something_new_has_not_been_computed_yet() -> None:
+    pair = Pair()
+    refresh(now=NOW)
+    days = set(DailyRollup.objects.values_list("enrolment_id", "day", "events"))
+    done = pair.merge()
+    refresh(now=NOW)
+    pair.does("kept", 24, now=NOW + timedelta(hours=1))
+
+    undo(merge_id=done.pk, by=ADMIN, now=LATER)
+    refresh(now=LATER)
+
+    now_known = set(DailyRollup.objects.values_list("enrolment_id", "day", "events"))
+    assert now_known == days | {(pair.kept.pk, date(2026, 2, 24), 1)}
 
 
 def test_it_gives_what_came_since_to_whom_the_identifier_belongs() -> None:
