@@ -70,10 +70,11 @@ def undo(*, merge_id: UUID, by: Party, now: datetime) -> Merge:
             _put_back(undoing)
             _consent(undoing, later, by=by)
             Merge.objects.filter(pk=merge.pk).update(undone_at=now, undone_by=by.uuid)
-            # "The same person" no longer holds. What does, a person says: the pair is asked about again.
-            LinkCandidate.objects.filter(pk=merge.candidate_id, state=LinkCandidate.State.SAME).update(
-                state=LinkCandidate.State.WAITING, decided_at=None, decided_by=None
-            )
+            if merge.candidate_id is not None:
+                # "The same person" no longer holds. What does, a person says: the pair is asked about again.
+                LinkCandidate.objects.filter(pk=merge.candidate_id, state=LinkCandidate.State.SAME).update(
+                    state=LinkCandidate.State.WAITING, decided_at=None, decided_by=None
+                )
             audit.record(
                 actor=by,
                 action="learners.merge_undone",
