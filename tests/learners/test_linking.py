@@ -323,6 +323,7 @@ def test_it_asks_again_about_a_pair_whose_merge_was_undone() -> None:
     found = pair()
     done = review.same(candidate_id=found.pk, keep=found.left.learner_id, by=ADMIN.uuid, now=NOW)
 
+    assert isinstance(done, Merge)
     undo(merge_id=done.pk, by=ADMIN, now=NOW)
 
     found.refresh_from_db()
