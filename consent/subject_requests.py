@@ -60,7 +60,9 @@ def erase(*, subject: UUID, by: Party, now: datetime) -> SubjectRequest:
                 SubjectRequest.Kind.ERASURE, subject, by, now, {"stores": stores}, action="subject.erased"
             )
     except NothingHeld:
-        earlier = SubjectRequest.objects.filter(subject=subject, kind=SubjectRequest.Kind.ERASURE).first()
+        earlier = SubjectRequest.objects.filter(
+            subject__in=_records_of(subject), kind=SubjectRequest.Kind.ERASURE
+        ).first()
         if earlier is None:
             raise
         return earlier
@@ -83,7 +85,7 @@ def object_to(
 
 
 def _records_of(subject: UUID) -> list[UUID]:
-    """The person's record, and after it those that were merged into it."""
+    """The record, and after it the person's others: those merged into it, and the one that it was merged into."""
     people = [subject]
     for _, module in privacy_modules():
         if hasattr(module, "same_person"):

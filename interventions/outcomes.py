@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from interventions import route, triggers
 from interventions.models import Answer, Attempt, Episode, Outcome
@@ -23,6 +23,9 @@ HORIZONS = {
     ACTIVE_7D: timedelta(days=7),
     RECOVERED_14D: timedelta(days=14),
 }
+# What a person does is known under one of their records only. An enrolment that stayed behind in a merge shows nothing
+# any more, which says nothing about the person: no verdict, no outcome and no label, unless the merge is undone.
+_WATCHED = Q(decision__enrolment__learner__merged_into__isnull=True)
 
 
 def judge(*, now: datetime, limit: int = 500) -> int:
@@ -32,7 +35,7 @@ def judge(*, now: datetime, limit: int = 500) -> int:
     with transaction.atomic():
         attempts = list(
             Attempt.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(verdict=Attempt.Verdict.PENDING, window_ends_at__lte=now)
+            .filter(_WATCHED, verdict=Attempt.Verdict.PENDING, window_ends_at__lte=now)
             .select_related("decision", "episode")
             .order_by("window_ends_at", "pk")[:limit]
         )
@@ -91,7 +94,7 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
     with transaction.atomic():
         attempts = list(
             Attempt.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(reached_at__lte=now - horizon)
+            .filter(_WATCHED, reached_at__lte=now - horizon)
             .filter(~Exists(Outcome.objects.filter(decision=OuterRef("decision"), measure=name)))
             .select_related("decision", "episode")
             .order_by("reached_at", "pk")[:limit]

@@ -268,9 +268,15 @@ def _own_profile(learner: Learner) -> dict[str, Any]:
 
 
 def same_person(subject: UUID) -> list[UUID]:
-    """The other records that were merged into this one, and into those: what is asked of one is asked of all."""
-    found: list[UUID] = []
-    wave = [subject]
+    """The person's other records, the one that is kept first: what is asked of one is asked of all."""
+    kept, seen = subject, {subject}
+    while (into := Learner.objects.filter(pk=kept).values_list("merged_into", flat=True).first()) is not None:
+        if into in seen:
+            break
+        kept = into
+        seen.add(kept)
+    found = [kept]
+    wave = [kept]
     while wave:
         wave = list(
             Learner.objects.filter(merged_into__in=wave)
@@ -279,7 +285,7 @@ def same_person(subject: UUID) -> list[UUID]:
             .values_list("pk", flat=True)
         )
         found += wave
-    return found
+    return [one for one in found if one != subject]
 
 
 def _iso(moment: date | None) -> str | None:

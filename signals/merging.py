@@ -157,10 +157,23 @@ ORDER BY e.enrolment_id, e.known_seq, e.occurred_at, e.statement_id
 
 
 def before_undo(undoing: "Undoing") -> None:
-    """Sees what was computed since the merge: it left these marks dirty."""
-    left_dirty = [*undoing.moved, *undoing.staying.values()]
-    clean = EnrolmentMark.objects.filter(pk__in=left_dirty, dirty_since__isnull=True)
-    undoing.computed = set(clean.values_list("pk", flat=True))
+    """Sees what was computed since the merge: it left these marks dirty, and computing makes them clean.
+
+    One that is dirty by what came later has been clean in between.
+    """
+    left = {
+        key["enrolment_id"]: datetime.fromisoformat(step.after["dirty_since"])
+        for step in undoing.steps
+        if step.table == EnrolmentMark._meta.db_table and step.after and step.after.get("dirty_since")
+        for key in step.keys
+    }
+    marks = EnrolmentMark.objects.filter(pk__in=[*undoing.moved, *undoing.staying.values()])
+    undoing.computed = {
+        mark.pk
+        for mark in marks
+        if mark.dirty_since is None
+        or (mark.dirty_since > undoing.merge.at and mark.dirty_since != left.get(mark.pk))
+    }
 
 
 def undo(undoing: "Undoing") -> None:

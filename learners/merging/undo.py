@@ -20,7 +20,7 @@ from learners.merging import journal
 from learners.merging.journal import Step
 from learners.merging.merge import _name, lock
 from learners.merging.registry import merging_modules
-from learners.models import Merge
+from learners.models import LinkCandidate, Merge
 
 
 class CannotUndo(Exception):
@@ -70,6 +70,11 @@ def undo(*, merge_id: UUID, by: Party, now: datetime) -> Merge:
             _put_back(undoing)
             _consent(undoing, later, by=by)
             Merge.objects.filter(pk=merge.pk).update(undone_at=now, undone_by=by.uuid)
+            if merge.candidate_id is not None:
+                # "The same person" no longer holds. What does, a person says: the pair is asked about again.
+                LinkCandidate.objects.filter(pk=merge.candidate_id, state=LinkCandidate.State.SAME).update(
+                    state=LinkCandidate.State.WAITING, decided_at=None, decided_by=None
+                )
             audit.record(
                 actor=by,
                 action="learners.merge_undone",
@@ -142,6 +147,9 @@ def _later_refusals(merge: Merge) -> list[Scope]:
 
 def _consent(undoing: Undoing, later: list[Scope], *, by: Party) -> None:
     """The ledger says what stands again; what was refused since is refused by both."""
+    if later:  # the merge may have refused the same, and that has been put back
+        Standing.objects.filter(subject=undoing.into, scope__in=later).update(allowed=False)
+        record.enforce(subject=undoing.into, now=undoing.now)
     last = {
         scope: ConsentChange.objects.filter(subject=undoing.into, scope=scope).order_by("-at", "-pk").first()
         for scope in Scope

@@ -201,6 +201,19 @@ _BACK = (
 )
 
 
+def held(rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Those of a file's rows, by statement, that PostgreSQL holds too."""
+    found = fetch(
+        f"SELECT v.statement_id FROM {TABLE} v JOIN unnest($1::timestamptz[], $2::uuid[]) n(at, id)"
+        " ON v.occurred_at = n.at AND v.statement_id = n.id",
+        [
+            moments([row["occurred_at"] for row in rows]),
+            uuids([UUID(bytes=row["statement_id"]) for row in rows]),
+        ],
+    )
+    return {statement_id for (statement_id,) in found}
+
+
 def _insert(rows: Sequence[dict[str, Any]]) -> list[tuple[datetime, UUID]]:
     """The keys of those of the rows that PostgreSQL did not have."""
     if not rows:

@@ -20,6 +20,7 @@ from consent.subject_requests import erase
 from learners.linking import engine, review
 from learners.linking.comparing import Session, link, run, run_all
 from learners.linking.encoding import Encoder, Person, blocks
+from learners.merging.undo import undo
 from learners.models import Identifier, Learner, LinkCandidate, LinkRecord, Merge, Role
 from signals.models import Event, Statement
 from signals.normalize import resolve_parked
@@ -316,6 +317,18 @@ def test_it_undoes_a_merge_from_its_page(admin: Client) -> None:
     assert "Undo this merge" not in admin.get(page).content.decode()
     again = admin.post(reverse("admin:learners_merge_undo", args=[done.pk]), follow=True)
     assert "undone already" in again.content.decode()
+
+
+def test_it_asks_again_about_a_pair_whose_merge_was_undone() -> None:
+    found = pair()
+    done = review.same(candidate_id=found.pk, keep=found.left.learner_id, by=ADMIN.uuid, now=NOW)
+
+    assert isinstance(done, Merge)
+    undo(merge_id=done.pk, by=ADMIN, now=NOW)
+
+    found.refresh_from_db()
+    assert (found.state, found.decided_at, found.decided_by) == (State.WAITING, None, None)
+    review.different(candidate_id=found.pk, by=ADMIN.uuid, now=NOW)
 
 
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.COACH, Role.LEARNER, Role.REVIEWER])

@@ -12,10 +12,11 @@ from coaching.models import Case
 from consent import record
 from consent.actors import Party
 from consent.gate import allows
-from consent.models import Standing
+from consent.models import ConsentChange, Standing
 from consent.scopes import Scope
-from consent.subject_requests import erase
-from interventions.models import AlertSlot, Decision, Delivery, Episode
+from consent.subject_requests import erase, export
+from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Outcome
+from interventions.outcomes import judge, measure
 from learners.identity import identifier_hash
 from learners.merging.journal import key_columns
 from learners.merging.merge import CannotMerge, merge
@@ -32,11 +33,12 @@ from learners.models import (
     Role,
 )
 from signals.features.refresh import refresh
-from signals.models import EnrolmentMark, Event, FeatureRow
+from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Label
 from signals.normalize import resolve_parked
 from tests.support.consent import ADMIN
 from tests.support.interventions import (
     make_approval,
+    make_attempt,
     make_decision,
     make_delivery,
     make_episode,
@@ -126,10 +128,10 @@ class Pair:
             self.does(name, 12, scaled=0.4, verb="scored")
         self.does("second", 14, course=OTHER_COURSE)
 
-    def does(self, name: str, day: int, *, course: str = COURSE, **more: Any) -> None:
+    def does(self, name: str, day: int, *, course: str = COURSE, now: datetime = NOW, **more: Any) -> None:
         at = datetime(2026, 2, day, 10, tzinfo=UTC)
         send(
-            statement(actor=account(name), at=at, course=course, **more), credential=self.credential, now=NOW
+            statement(actor=account(name), at=at, course=course, **more), credential=self.credential, now=now
         )
 
     def merge(self, now: datetime = NOW) -> Merge:
@@ -241,6 +243,21 @@ def test_it_undoes_what_was_computed_in_between() -> None:
     assert differences(before, after) == {}
 
 
+def test_it_computes_again_where_something_new_has_not_been_computed_yet() -> None:
+    pair = Pair()
+    refresh(now=NOW)
+    days = set(DailyRollup.objects.values_list("enrolment_id", "day", "events"))
+    done = pair.merge()
+    refresh(now=NOW)
+    pair.does("kept", 24, now=NOW + timedelta(hours=1))
+
+    undo(merge_id=done.pk, by=ADMIN, now=LATER)
+    refresh(now=LATER)
+
+    now_known = set(DailyRollup.objects.values_list("enrolment_id", "day", "events"))
+    assert now_known == days | {(pair.kept.pk, date(2026, 2, 24), 1)}
+
+
 def test_it_gives_what_came_since_to_whom_the_identifier_belongs() -> None:
     pair = Pair()
     done = pair.merge()
@@ -275,6 +292,24 @@ def test_it_keeps_a_refusal_made_since_for_both() -> None:
 
     assert not allows(pair.into.pk, Scope.COACH)
     assert not allows(pair.duplicate.pk, Scope.COACH)
+
+
+def test_it_keeps_a_refusal_that_was_taken_back_and_made_again() -> None:
+    pair = Pair()
+    record.grant(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW - timedelta(days=1))
+    record.withdraw(subject=pair.duplicate.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW - timedelta(days=1))
+    make_delivery(decision=make_decision(episode=make_episode(enrolment=pair.kept)))
+    done = pair.merge()
+    record.grant(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW + timedelta(hours=1))
+    record.withdraw(subject=pair.into.pk, scope=Scope.NUDGE, by=ADMIN, now=NOW + timedelta(hours=2))
+
+    undo(merge_id=done.pk, by=ADMIN, now=LATER)
+
+    assert not allows(pair.into.pk, Scope.NUDGE)
+    assert not allows(pair.duplicate.pk, Scope.NUDGE)
+    assert Delivery.objects.get().state == "cancelled"
+    last = ConsentChange.objects.filter(subject=pair.into.pk, scope=Scope.NUDGE).latest("at")
+    assert not last.allowed
 
 
 def test_it_keeps_what_somebody_changed_since() -> None:
@@ -344,6 +379,38 @@ def test_it_refuses_two_accounts_of_which_the_second_may_do_more() -> None:
         pair.merge()
 
 
+def test_it_does_not_judge_what_was_tried_on_an_enrolment_that_stays_behind() -> None:
+    """All the person did is known under the other record by then: "nothing came of it" would be made up."""
+    pair = Pair()
+    for enrolment in (pair.twin, pair.moved):
+        make_attempt(
+            decision=make_decision(episode=make_episode(enrolment=enrolment), snapshot=None),
+            reached_at=NOW - timedelta(days=2),
+            window_ends_at=NOW,
+            verdict="pending",
+            judged_at=None,
+        )
+    stayed = Attempt.objects.filter(decision__enrolment=pair.twin)
+    done = pair.merge()
+    pair.does("second", 28)
+
+    judge(now=NOW + timedelta(days=20))
+    measure(now=NOW + timedelta(days=20))
+
+    assert stayed.get().verdict == "pending"
+    assert {outcome.decision.enrolment_id for outcome in Outcome.objects.select_related("decision")} == {
+        pair.moved.pk
+    }
+    assert not Label.objects.filter(enrolment=pair.twin).exists()
+
+    undo(merge_id=done.pk, by=ADMIN, now=NOW + timedelta(days=20))
+    judge(now=NOW + timedelta(days=20))
+    measure(now=NOW + timedelta(days=20))
+
+    assert stayed.get().verdict != "pending"
+    assert Outcome.objects.get(decision__enrolment=pair.twin, measure="active_7d").value == 1
+
+
 def test_it_never_leaves_one_person_more_room_than_two_alerts() -> None:
     pair = Pair()
     for number, (enrolment, place, state) in enumerate(
@@ -365,13 +432,22 @@ def test_it_never_leaves_one_person_more_room_than_two_alerts() -> None:
     assert min(slot.during.upper for slot in taken) == NOW + timedelta(hours=168 + 1)
 
 
-def test_it_erases_both_records_of_the_person() -> None:
+@pytest.mark.parametrize("asked", ["into", "duplicate"])
+def test_it_erases_both_records_of_the_person(asked: str) -> None:
     pair = Pair()
     done = pair.merge()
+    other = {"into": "duplicate", "duplicate": "into"}[asked]
 
-    erase(subject=pair.into.pk, by=ADMIN, now=LATER)
+    assert (
+        str(getattr(pair, other).pk)
+        in export(subject=getattr(pair, asked).pk, by=ADMIN, now=LATER)["merged_records"]
+    )
+    receipt = erase(subject=getattr(pair, asked).pk, by=ADMIN, now=LATER)
 
     assert not Learner.objects.filter(erased_at__isnull=True).exists()
+    assert not Event.objects.exists()
+    assert not Identifier.objects.exists()
+    assert erase(subject=getattr(pair, other).pk, by=ADMIN, now=LATER).pk == receipt.pk
     with pytest.raises(CannotUndo, match="has been erased"):
         undo(merge_id=done.pk, by=ADMIN, now=LATER)
 

@@ -11,6 +11,8 @@ from django.db import transaction
 
 from consent import keys, subject_requests
 from consent.actors import SYSTEM
+from learners.merging.merge import merge
+from learners.merging.undo import undo
 from learners.models import Enrolment, Identifier
 from signals import merging, privacy
 from signals.archive import cooling, files, raw
@@ -128,6 +130,32 @@ def test_erasing_reaches_cold_events_under_a_merged_uuid(two: tuple[Enrolment, E
     assert privacy.erase(kept, now=day(62))["archived_events"] == 8
 
     assert held() == {}
+
+
+def test_after_an_undone_merge_each_has_their_own_cold_past(two: tuple[Enrolment, Enrolment]) -> None:
+    """The months were archived while both were one, so the files say so until they are archived again."""
+    gone, kept = two[0].learner_id, two[1].learner_id
+    before = privacy.export(gone)
+    done = merge(duplicate=gone, into=kept, by=SYSTEM, now=day(61))
+    archive(now=day(62))
+    cooling.cool(JANUARY, now=day(62))
+    assert held() == {kept.bytes: 8}
+
+    undo(merge_id=done.pk, by=SYSTEM, now=day(63))
+
+    own = privacy.export(gone)
+    assert own["statements"] == before["statements"]
+    assert len(own["events"] + own["archived_events"]) == 4
+    other = privacy.export(kept)
+    assert len(other["statements"]) == 4
+    assert len(other["events"] + other["archived_events"]) == 4
+
+    privacy.erase(kept, now=day(64))
+
+    assert raws().count(b"person-0001") == 4 and b"person-0002" not in raws()
+    assert len(privacy.export(gone)["events"]) == 4
+    archive(now=day(65))
+    assert held() == {gone.bytes: 4}
 
 
 def test_an_actor_taken_for_somebody_leaves_the_cold_store(two: tuple[Enrolment, Enrolment]) -> None:
