@@ -52,7 +52,7 @@ def page_of(client: Client) -> str:
     return answer.content.decode()
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/signals/quarantined/", "/admin/password_change/"])
+@pytest.mark.parametrize("path", ["/admin/", "/admin/signals/quarantined/"])
 def test_it_is_found_from_where_administrators_arrive(admin: Client, path: str) -> None:
     assert 'href="/quality/"' in admin.get(path).content.decode()
 
