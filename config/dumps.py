@@ -12,6 +12,8 @@ from config.embedded.postgres import programs_directory
 
 # Written by newer dump programs, unknown to older servers, and of no use in a dump that is read once.
 _NEWER_THAN_17 = ("SET transaction_timeout",)
+# What a whole dump says in its first and in its last lines.
+_FIRST, _LAST, _NEAR = b"-- PostgreSQL database dump\n", b"-- PostgreSQL database dump complete\n", 4096
 
 
 class DumpFailed(Exception):
@@ -31,7 +33,11 @@ def backup(path: Path) -> int:
 
 
 def restore(path: Path) -> None:
-    """Replaces everything in the database by the dump, in one transaction: all of it or nothing."""
+    """Replaces everything in the database by the dump, in one transaction: all of it or nothing.
+
+    Half a dump may well be good SQL, and an empty file is: so neither is begun.
+    """
+    _check_is_whole(path)
     with (
         path.open("rb") as dump,
         subprocess.Popen(
@@ -54,6 +60,15 @@ def restore(path: Path) -> None:
         said = psql.stderr.read().decode(errors="replace").strip()
         if psql.wait() != 0:
             raise DumpFailed(said or "psql stopped without a word")
+
+
+def _check_is_whole(path: Path) -> None:
+    with path.open("rb") as dump:
+        if _FIRST not in dump.read(_NEAR):
+            raise DumpFailed(f"{path} is no backup made by manage.py backup.")
+        dump.seek(max(path.stat().st_size - _NEAR, 0))
+        if _LAST not in dump.read():
+            raise DumpFailed(f"{path} ends in the middle: the rest of the backup is missing.")
 
 
 def _readable(dump: IO[bytes], server: int) -> Iterator[bytes]:

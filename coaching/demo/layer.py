@@ -1,11 +1,12 @@
 """A thin synthetic layer over the real run, plainly labelled: onboarding, quiz items, certificates, ratings.
 
 The Open University data has none of these, and starter rules need them. They lie outside the course, so that the
-course's own figures stay those of real people. Platform: "Rekindle sample layer (made up)".
+course's own figures stay those of real people. Platform: "Rekindle sample layer (made up)". Two of its statements are
+faulty, as real sources' are, so that the quarantine has something to show.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid5
 
@@ -19,10 +20,13 @@ VERBS = {
     "earned": "http://id.tincanapi.com/verb/earned",
     "rated": "http://id.tincanapi.com/verb/rated",
 }
+# The days on which something faulty is sent: a score in per cent where the standard wants a share, and a clock that
+# is a year ahead.
+PER_CENT_ON, YEAR_AHEAD_ON = 12, 18
 QUIZZES = ("phishing", "lock-out", "price", "feedback", "personal-data")
 
 
-def layer(people: Iterable[int], *, starts_on: date, first: int, last: int) -> list[bytes]:
+def layer(people: Collection[int], *, starts_on: date, first: int, last: int) -> list[bytes]:
     """The layer's statements of these days (inclusive, counted from the start), the same every time."""
     made = []
     for person in people:
@@ -49,6 +53,18 @@ def layer(people: Iterable[int], *, starts_on: date, first: int, last: int) -> l
             for day, verb, what, result in plan
             if first <= day <= last
         ]
+    return [*made, *_faulty(sorted(people), starts_on, first, last)]
+
+
+def _faulty(people: Sequence[int], starts_on: date, first: int, last: int) -> list[bytes]:
+    made = []
+    if people and first <= PER_CENT_ON <= last:
+        per_cent: dict[str, object] = {"success": True, "score": {"scaled": 87}}
+        day = starts_on + timedelta(days=PER_CENT_ON)
+        made.append(_statement(people[0], day, "answered", "faulty-quiz/item-1", per_cent))
+    if people and first <= YEAR_AHEAD_ON <= last:
+        day = starts_on + timedelta(days=YEAR_AHEAD_ON + 365)
+        made.append(_statement(people[-1], day, "completed", "faulty-clock", {"completion": True}))
     return made
 
 

@@ -52,6 +52,11 @@ def page_of(client: Client) -> str:
     return answer.content.decode()
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/signals/quarantined/"])
+def test_it_is_found_from_where_administrators_arrive(admin: Client, path: str) -> None:
+    assert 'href="/quality/"' in admin.get(path).content.decode()
+
+
 @pytest.mark.parametrize("role", [Role.LEARNER, Role.MANAGER, Role.COACH, Role.REVIEWER])
 def test_it_is_for_administrators_only(client: Client, role: Role) -> None:
     client.force_login(make_user(role))

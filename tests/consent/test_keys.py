@@ -141,6 +141,15 @@ def test_it_says_which_key_everything_is_on(settings: Settings) -> None:
     assert AuditEntry.objects.filter(action="keys.rotated").count() == 1
 
 
+@pytest.mark.parametrize("size", ["0", "-5"])
+def test_it_never_says_that_all_is_rotated_when_it_looked_at_nothing(settings: Settings, size: str) -> None:
+    Learner.objects.create(name="Name")
+    settings.FIELD_KEYS = BOTH_RING
+
+    with pytest.raises(CommandError, match="above 0"):
+        call_command("rotate_keys", f"--batch-size={size}")
+
+
 def test_it_refuses_to_rotate_with_a_ring_that_cannot_read(settings: Settings) -> None:
     settings.FIELD_KEYS = NEW_RING
 

@@ -192,6 +192,15 @@ def test_it_says_that_a_uuid_is_nobodys() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("modules")
+def test_it_erases_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
+
+    with pytest.raises(CommandError, match="Nothing was erased"):
+        call_command("subject_erase", str(SUBJECT))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("modules")
 def test_it_erases_nothing_without_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", lambda _: "no")
 

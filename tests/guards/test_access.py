@@ -21,6 +21,7 @@ class Open(NamedTuple):
 OPEN: dict[str, Open] = {
     "healthz": Open("asked by machines that watch the process; names nobody"),
     "readyz": Open("asked by machines that route traffic; counts seconds, names nobody", (200, 503)),
+    "favicon.ico": Open("the browser's tab, also on the sign-in form; leads to a drawing", (302,)),
     "metrics": Open("asked by Prometheus, which shows a token instead of signing in", (401,)),
     "sign-in/": Open("where a stranger signs in"),
     "admin/login/": Open("the admin's own way to the sign-in form", (200, 302)),

@@ -78,6 +78,23 @@ def test_it_lists_and_revokes_on_the_command_line(client: Client) -> None:
     assert AuditEntry.objects.filter(action="credential.revoked").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([" "], "name takes 1 to 120"),
+        (["x" * 121], "name takes 1 to 120"),
+        (["lms", f"--source={'x' * 121}"], "source takes 1 to 120"),
+        (["lms", "--per-minute=99999999999"], "from 1 to"),
+        (["lms", "--per-minute=0"], "from 1 to"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_credential_on_the_command_line(arguments: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        call_command("lrs_client", *arguments)
+
+    assert not Credential.objects.filter(is_active=True).exists()
+
+
 def test_it_binds_a_credential_on_the_command_line() -> None:
     unit = OrgUnit.objects.create(code="north", name="North")
     out = StringIO()

@@ -19,6 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--batch-size", type=int, default=1000, help="rows a transaction (default: 1000)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["batch_size"] < 1:
+            raise CommandError("--batch-size takes a number above 0.")
         if faults := keys.ring_faults():
             raise CommandError(" ".join(faults))
         try:

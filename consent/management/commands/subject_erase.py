@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["yes"] and input("This cannot be undone. Type yes to go on: ") != "yes":
+        if not options["yes"] and not _agrees():
             raise CommandError("Nothing was erased.")
         try:
             request = subject_requests.erase(subject=options["uuid"], by=SYSTEM, now=timezone.now())
@@ -27,3 +27,10 @@ class Command(BaseCommand):
             raise CommandError(f"{fault} Check the uuid.") from fault
         receipt = {"request": str(request.pk), "at": request.at.isoformat(), **request.receipt}
         self.stdout.write(json.dumps(receipt, indent=2))
+
+
+def _agrees() -> bool:
+    try:
+        return input("This cannot be undone. Type yes to go on: ") == "yes"
+    except EOFError:  # nobody is there to answer
+        return False

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from learners.models import ScimClient
@@ -27,8 +27,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        name = options["name"].strip()
+        longest = ScimClient._meta.get_field("name").max_length or 0
+        if not 0 < len(name) <= longest:
+            raise CommandError(f"The name takes 1 to {longest} characters.")
         made = clients.create(
-            name=options["name"],
+            name=name,
             groups_mean=options["groups"],
             home_page=options["home_page"],
             now=timezone.now(),

@@ -10,6 +10,8 @@ from learners.models import OrgUnit
 from signals.models import Credential
 from signals.xapi import credentials
 
+MOST_PER_MINUTE = 2_147_483_647  # a PostgreSQL integer
+
 
 class Command(BaseCommand):
     help = (
@@ -51,9 +53,13 @@ class Command(BaseCommand):
             self._create(options)
 
     def _create(self, options: dict[str, Any]) -> None:
+        for option in ("name", "source"):
+            longest = Credential._meta.get_field(option).max_length or 0
+            if options[option] is not None and not 0 < len(options[option].strip()) <= longest:
+                raise CommandError(f"The {option} takes 1 to {longest} characters.")
         try:
             made = credentials.create(
-                name=options["name"],
+                name=options["name"].strip(),
                 permissions=options["allow"] or [Credential.Permission.ALL],
                 now=timezone.now(),
                 **_binding(options),
@@ -105,8 +111,8 @@ def _binding(options: dict[str, Any]) -> dict[str, Any]:
         if bound["unit"] is None:
             raise CommandError(f"There is no unit of the code {options['unit']}.")
     if options["per_minute"] is not None:
-        if options["per_minute"] < 1:
-            raise CommandError("--per-minute takes a number above 0.")
+        if not 0 < options["per_minute"] <= MOST_PER_MINUTE:
+            raise CommandError(f"--per-minute takes a number from 1 to {MOST_PER_MINUTE}.")
         bound["requests_per_minute"] = options["per_minute"]
     if options["authority"] is not None:
         try:

@@ -6,7 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from consent.models import AuditEntry
@@ -70,6 +70,14 @@ def test_it_makes_a_client_on_the_command_line_and_keeps_its_people(
     provider.token = made["token"]
     assert provider.get("Users").body["totalResults"] == 1
     assert ScimClient.objects.get().groups_mean == "unit"
+
+
+@pytest.mark.parametrize("name", [" ", "x" * 65])
+def test_it_makes_no_client_without_a_proper_name(name: str) -> None:
+    with pytest.raises(CommandError, match="1 to 64"):
+        call_command("scim_client", name)
+
+    assert not ScimClient.objects.exists()
 
 
 def test_it_describes_itself(provider: Provider) -> None:
