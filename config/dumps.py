@@ -12,6 +12,9 @@ from config.embedded.postgres import programs_directory
 
 # Written by newer dump programs, unknown to older servers, and of no use in a dump that is read once.
 _NEWER_THAN_17 = ("SET transaction_timeout",)
+# What pg_dump writes last of all, but for a line or two.
+_WHOLE = b"\n-- PostgreSQL database dump complete\n"
+_TAIL_BYTES = 4096
 
 
 class DumpFailed(Exception):
@@ -31,11 +34,15 @@ def backup(path: Path) -> int:
 
 
 def restore(path: Path) -> None:
-    """Replaces everything in the database by the dump, in one transaction: all of it or nothing."""
+    """Replaces everything in the database by the dump, in one transaction: all of it or nothing.
+
+    Raises DumpFailed, also for a file that is no whole dump.
+    """
+    _require_whole(path)
     with (
         path.open("rb") as dump,
         subprocess.Popen(
-            _with_path(["psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]),
+            _with_path(["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]),
             env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -44,16 +51,26 @@ def restore(path: Path) -> None:
     ):
         assert psql.stdin is not None and psql.stderr is not None
         try:
+            # Our own transaction: --single-transaction would commit wherever its input ends, and it ends in the
+            # middle when this process is killed.
             psql.stdin.write(
-                b"SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
+                b"BEGIN; SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
             )
             psql.stdin.writelines(_readable(dump, connection.pg_version))  # type: ignore[attr-defined]
+            psql.stdin.write(b"\nCOMMIT;\n")
             psql.stdin.close()
         except BrokenPipeError:
             pass  # psql gave up and says why
         said = psql.stderr.read().decode(errors="replace").strip()
         if psql.wait() != 0:
             raise DumpFailed(said or "psql stopped without a word")
+
+
+def _require_whole(path: Path) -> None:
+    with path.open("rb") as dump:
+        dump.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        if _WHOLE not in dump.read():
+            raise DumpFailed(f"{path} is not a whole backup: its end is missing, or it is something else.")
 
 
 def _readable(dump: IO[bytes], server: int) -> Iterator[bytes]:
