@@ -36,12 +36,13 @@ def restore(path: Path) -> None:
     """Replaces everything in the database by the dump, in one transaction: all of it or nothing.
 
     Half a dump may well be good SQL, and an empty file is: so neither is begun.
+    Raises DumpFailed, also for a file that is no whole dump.
     """
     _check_is_whole(path)
     with (
         path.open("rb") as dump,
         subprocess.Popen(
-            _with_path(["psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]),
+            _with_path(["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]),
             env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -50,10 +51,13 @@ def restore(path: Path) -> None:
     ):
         assert psql.stdin is not None and psql.stderr is not None
         try:
+            # Our own transaction: --single-transaction would commit wherever its input ends, and it ends in the
+            # middle when this process is killed.
             psql.stdin.write(
-                b"SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
+                b"BEGIN; SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
             )
             psql.stdin.writelines(_readable(dump, connection.pg_version))  # type: ignore[attr-defined]
+            psql.stdin.write(b"\nCOMMIT;\n")
             psql.stdin.close()
         except BrokenPipeError:
             pass  # psql gave up and says why

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         connection.close()
         try:
             restore(options["file"])
-        except DumpFailed as fault:
+        except (DumpFailed, OSError) as fault:
             raise CommandError(f"Nothing was changed: {fault}") from fault
         faults = ring_faults()
         if faults:
