@@ -24,12 +24,21 @@ FROM (SELECT e.id, min(l.valid_from) AS since
       GROUP BY e.id) later
 WHERE earlier.id = later.id;
 
--- What still overlaps began later than what replaced it: it never counted, so now it says so.
+-- An open span that later closed ones reach into: it holds again since the last of them ended.
+UPDATE learners_identifier held SET valid_from = later.until
+FROM (SELECT o.id, max(l.valid_to) AS until
+      FROM learners_identifier o
+      JOIN learners_identifier l ON l.hash = o.hash AND l.id > o.id AND l.valid_to IS NOT NULL
+      WHERE o.valid_to IS NULL AND daterange(l.valid_from, l.valid_to) && daterange(o.valid_from, NULL)
+      GROUP BY o.id) later
+WHERE held.id = later.id;
+
+-- What still overlaps never counted beside what came later or holds now, so now it says so.
 UPDATE learners_identifier earlier
 SET valid_from = coalesce(earlier.valid_from, earlier.valid_to), valid_to = coalesce(earlier.valid_from, earlier.valid_to)
 WHERE earlier.valid_to IS NOT NULL AND EXISTS (
     SELECT FROM learners_identifier l
-    WHERE l.hash = earlier.hash AND l.id > earlier.id
+    WHERE l.hash = earlier.hash AND l.id <> earlier.id AND (l.valid_to IS NULL OR l.id > earlier.id)
       AND daterange(l.valid_from, l.valid_to) && daterange(earlier.valid_from, earlier.valid_to));
 """
 

@@ -55,18 +55,22 @@ def announced(now: datetime) -> Iterator[None]:
 
 def consistent_through(*, now: datetime) -> datetime:
     """Everything stored before this can be read."""
-    # What could be read a moment ago can be read still: most answers need not ask again.
-    if _answered and timedelta(0) < now - _answered[0][0] < LATELY:
+    # What could be read a moment ago can be read still: most answers need not ask again. Within a transaction the
+    # answer holds for this connection alone, which reads what it is itself still writing.
+    is_shared = not connection.in_atomic_block
+    if is_shared and _answered and timedelta(0) < now - _answered[0][0] < LATELY:
         return _answered[0][1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [WRITING],
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (%s OR pid <> pg_backend_pid())",
+            [WRITING, is_shared],
         )
         oldest = cursor.fetchone()[0]
     through = now - MARGIN
     if oldest is not None:
         through = min(through, datetime.fromtimestamp(oldest, tz=UTC))
-    _answered[:] = [(now, through)]
+    if is_shared:
+        _answered[:] = [(now, through)]
     return through
