@@ -134,7 +134,11 @@ def test_one_step_that_cannot_be_taken_holds_up_no_other(
     def relocate(*, now: datetime) -> list[retention.Step]:
         return [retention.Step("old months", 7, missing)]
 
-    modules = (("elsewhere", privacy_module(relocate=relocate)), *retention.privacy_modules())
+    modules = (
+        ("elsewhere", privacy_module(relocate=relocate)),
+        ("signals", module(4, log)),
+        ("learners", privacy_module()),
+    )
     monkeypatch.setattr(retention, "privacy_modules", lambda: modules)
 
     with pytest.raises(CommandError, match=r"3 steps were taken and 1 could not.*January is missing\."):
