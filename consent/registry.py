@@ -12,6 +12,10 @@ from typing import NamedTuple
 from django.apps import apps
 
 
+class KeptElsewhereFault(Exception):
+    """What an app keeps outside of the database cannot be read or written now. The message says what, and why."""
+
+
 class Fields(NamedTuple):
     """A model's fields, each declared personal or not."""
 

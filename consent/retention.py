@@ -6,18 +6,24 @@ Each app says in its ``privacy.py`` what it holds beyond a purpose's period, as 
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from consent import audit
 from consent.actors import SYSTEM
 from consent.models import ConsentScope
-from consent.registry import privacy_modules
+from consent.registry import KeptElsewhereFault, privacy_modules
 from consent.scopes import Scope
 
 EXPIRED, MOVED = "retention.expired", "retention.moved"  # in the audit log
+# Nothing here is older. Whoever writes a million days means for ever.
+FIRST_MOMENT = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+class NotAllTaken(Exception):
+    """Some steps could not be taken, the others were; the message says which, and why."""
 
 
 class Step(NamedTuple):
@@ -48,7 +54,10 @@ class Found(NamedTuple):
 def expired(scope: Scope, now: datetime) -> datetime:
     """The moment before which this purpose's data is past its retention."""
     days = ConsentScope.objects.values_list("retention_days", flat=True).get(pk=scope)
-    return now - timedelta(days=days)
+    try:
+        return max(now - timedelta(days=days), FIRST_MOMENT)
+    except OverflowError:
+        return FIRST_MOMENT
 
 
 def find(*, now: datetime, moving: bool = True) -> Iterator[Found]:
@@ -78,26 +87,40 @@ def past_retention(*, now: datetime) -> dict[str, int]:
 
 
 def apply(*, now: datetime, moving: bool = True, done: Callable[[Found], Any] = lambda found: None) -> int:
-    """How many steps were taken. Each commits alone, so what was interrupted goes on where it stopped."""
+    """How many steps were taken. Each commits alone, so what was interrupted goes on where it stopped.
+
+    Raises NotAllTaken when all the others have been taken: one file that is missing holds up nothing else.
+    """
     taken = 0
+    failed: list[str] = []
     for found in find(now=now, moving=moving):
-        with transaction.atomic():
-            found.step.remove()
-            audit.record(
-                actor=SYSTEM,
-                action=EXPIRED if found.scope else MOVED,
-                target=SYSTEM,
-                now=now,
-                detail={
-                    "store": found.store,
-                    "scope": found.scope or "",
-                    "before": found.before.isoformat() if found.before else "",
-                    "rows": found.step.rows,
-                    "bytes": found.step.bytes,
-                    "partitions": found.step.partitions,
-                    "people": found.step.people,
-                },
-            )
+        try:
+            _take(found, now=now)
+        except (KeptElsewhereFault, OperationalError) as fault:  # the latter: somebody held a lock too long
+            failed.append(f"{found.store}: {str(fault).strip()}")
+            continue
         taken += 1
         done(found)
+    if failed:
+        raise NotAllTaken(f"{taken} steps were taken and {len(failed)} could not be: " + " ".join(failed))
     return taken
+
+
+def _take(found: Found, *, now: datetime) -> None:
+    with transaction.atomic():
+        found.step.remove()
+        audit.record(
+            actor=SYSTEM,
+            action=EXPIRED if found.scope else MOVED,
+            target=SYSTEM,
+            now=now,
+            detail={
+                "store": found.store,
+                "scope": found.scope or "",
+                "before": found.before.isoformat() if found.before else "",
+                "rows": found.step.rows,
+                "bytes": found.step.bytes,
+                "partitions": found.step.partitions,
+                "people": found.step.people,
+            },
+        )

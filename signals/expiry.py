@@ -150,7 +150,11 @@ def _people_in(file: ArchiveFile) -> set[bytes]:
 
     if not file.rows:
         return set()
-    table = files.dataset(file).to_table(columns=["learner_id"], use_threads=False)
+    try:
+        with files.reading(file.name):
+            table = files.dataset(file).to_table(columns=["learner_id"], use_threads=False)
+    except files.ArchiveUnreadable:
+        return set()  # a file that is gone must not keep what is left of its month
     return set(pc.unique(table.column("learner_id")).to_pylist())
 
 

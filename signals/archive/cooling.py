@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from consent.arrays import bools, fetch, float8s, int2s, int4s, int8s, moments, uuids
+from consent.registry import KeptElsewhereFault
 from signals.archive import contents, files
 from signals.archive.schemas import EVENT_COLUMNS
 from signals.archive.write import lock
@@ -25,7 +26,7 @@ _AT_ONCE = 10_000  # rows as Python values at a time
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 
 
-class StillChanging(Exception):
+class StillChanging(KeptElsewhereFault):
     """The month has changed since it was archived; archive it again first."""
 
 
@@ -164,9 +165,10 @@ def matching(file: ArchiveFile, column: str, values: Collection[Any]) -> Iterato
     source = files.dataset(file)
     kind = source.schema.field(column).type
     wanted = ds.field(column).isin(pa.array(list(values), kind))
-    for batch in source.to_batches(filter=wanted, batch_size=_AT_ONCE, use_threads=False):
-        if batch.num_rows:
-            yield batch.to_pylist()
+    with files.reading(file.name):
+        for batch in source.to_batches(filter=wanted, batch_size=_AT_ONCE, use_threads=False):
+            if batch.num_rows:
+                yield batch.to_pylist()
 
 
 # Column, its type in PostgreSQL, and how its values are packed.

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from consent.crypto import decrypt, encrypt
+from consent.registry import KeptElsewhereFault
 from signals.archive.schemas import GROUP_ROWS, MOMENT, encodings, schema
 from signals.models import ArchiveFile
 
@@ -27,8 +28,12 @@ PARTIAL = ".partial"
 _CHUNK = 1 << 20
 
 
-class ArchiveUnreadable(Exception):
+class ArchiveUnreadable(KeptElsewhereFault):
     """A file of the cold store is missing, altered, or not what the manifest says."""
+
+
+class ArchiveUnwritable(KeptElsewhereFault):
+    """A file of the cold store could not be written: the disk is full, say. Everything is as it was before."""
 
 
 class Written(NamedTuple):
@@ -54,7 +59,10 @@ def path_of(name: str) -> Path:
 
 
 def write(kind: str, month: date, batches: Iterable[Any]) -> Written:
-    """Writes Arrow record batches to a new file: a temporary one, flushed, then renamed. Memory: a few batches."""
+    """Writes Arrow record batches to a new file: a temporary one, flushed, then renamed. Memory: a few batches.
+
+    Raises ArchiveUnwritable.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,11 +70,12 @@ def write(kind: str, month: date, batches: Iterable[Any]) -> Written:
     name = f"{kind}/{month:%Y-%m}.{secrets.token_hex(4)}{SUFFIX}"
     key = secrets.token_bytes(KEY_BYTES)
     target = path_of(name)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = target.with_name(target.name + PARTIAL)
     digest = _Digest(kind)
+    with _writing(name):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with partial.open("xb") as out:
+        with _writing(name), partial.open("xb") as out:
             os.fchmod(out.fileno(), 0o600)
             with pq.ParquetWriter(
                 out,
@@ -80,8 +89,9 @@ def write(kind: str, month: date, batches: Iterable[Any]) -> Written:
                     digest.add(table)
             out.flush()
             os.fsync(out.fileno())
-        partial.rename(target)
-        _sync_directory(target.parent)
+        with _writing(name):
+            partial.rename(target)
+            _sync_directory(target.parent)
     finally:
         partial.unlink(missing_ok=True)
     return Written(
@@ -156,7 +166,8 @@ def key_of(file: ArchiveFile) -> bytes:
 
 def remove(name: str) -> None:
     """Takes a file away once this transaction has committed. Its key is gone from the manifest by then."""
-    transaction.on_commit(lambda: path_of(name).unlink(missing_ok=True))
+    # Where that fails it is logged, and the next archiving sweeps it away.
+    transaction.on_commit(lambda: path_of(name).unlink(missing_ok=True), robust=True)
 
 
 def sweep() -> int:
@@ -171,7 +182,8 @@ def sweep() -> int:
         if f"{kind}/{path.name}" not in named
     ]
     for path in strays:
-        path.unlink(missing_ok=True)
+        with _writing(f"{path.parent.name}/{path.name}"):
+            path.unlink(missing_ok=True)
     return len(strays)
 
 
@@ -197,6 +209,18 @@ def reading(name: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowInvalid) as fault:
         raise ArchiveUnreadable(f"{name}: {fault}") from fault
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        why = fault.strerror or str(fault)
+        raise ArchiveUnwritable(
+            f"{name} cannot be written or removed in {directory()} (ARCHIVE_DIR): {why}. Nothing is lost; what was"
+            " written before counts. Run this again once it can."
+        ) from fault
 
 
 @contextmanager

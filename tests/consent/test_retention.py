@@ -5,11 +5,12 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from consent import retention
 from consent.audit import NOBODY
 from consent.models import AuditEntry, ConsentScope
+from consent.registry import KeptElsewhereFault
 from consent.scopes import Scope
 from tests.support.consent import NOW, privacy_module
 
@@ -122,3 +123,34 @@ def test_it_only_lets_go_what_is_past_its_period_when_nothing_may_move(log: list
     assert retention.apply(now=NOW, moving=False) == 2
 
     assert log == ["events", "results"]
+
+
+def test_one_step_that_cannot_be_taken_holds_up_no_other(
+    log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise KeptElsewhereFault("January is missing.")
+
+    def relocate(*, now: datetime) -> list[retention.Step]:
+        return [retention.Step("old months", 7, missing)]
+
+    modules = (
+        ("elsewhere", privacy_module(relocate=relocate)),
+        ("signals", module(4, log)),
+        ("learners", privacy_module()),
+    )
+    monkeypatch.setattr(retention, "privacy_modules", lambda: modules)
+
+    with pytest.raises(CommandError, match=r"3 steps were taken and 1 could not.*January is missing\."):
+        call_command("retention", stdout=StringIO())
+
+    assert log == ["moved", "events", "results"]
+    assert AuditEntry.objects.count() == 3
+
+
+@pytest.mark.parametrize("days", [999_999, 2_147_483_647])
+def test_more_days_than_there_were_mean_for_ever(days: int) -> None:
+    ConsentScope.objects.filter(pk="nudge").update(retention_days=days)
+
+    assert retention.expired(Scope.NUDGE, NOW) == retention.FIRST_MOMENT
+    assert list(retention.find(now=NOW)) == []

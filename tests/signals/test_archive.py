@@ -228,3 +228,35 @@ def test_the_command_says_what_it_would_write_and_then_writes_it(history: Enrolm
 def test_the_command_says_how_to_write_a_month() -> None:
     with pytest.raises(CommandError, match="2026-03"):
         call_command("archive", before="March")
+
+
+def test_it_says_why_it_cannot_write_and_goes_on_once_it_can(
+    history: Enrolment,
+    cold_store: Path,  # noqa: F811
+) -> None:
+    cold_store.touch()  # a file where the directory should be: stands for a full or read-only disk
+
+    with pytest.raises(CommandError, match=r"ARCHIVE_DIR\): Not a directory\. Nothing is lost"):
+        call_command("archive", stdout=StringIO())
+
+    assert not ArchiveFile.objects.exists()
+    cold_store.unlink()
+    call_command("archive", stdout=StringIO())
+    assert ArchiveFile.objects.exists()
+
+
+def test_a_person_in_a_file_that_is_missing_is_not_half_erased(
+    history: Enrolment,
+    cold_store: Path,  # noqa: F811
+) -> None:
+    archive(now=day(80))
+    cooling.cool(JANUARY, now=day(80))
+    (cold_store / ArchiveFile.objects.get(kind="event", month=JANUARY).name).unlink()
+    before = Event.objects.count()
+
+    with pytest.raises(CommandError, match="Nothing was erased"):
+        call_command("subject_erase", str(history.learner_id), "--yes", stdout=StringIO())
+    with pytest.raises(CommandError, match="Nothing was exported"):
+        call_command("subject_export", str(history.learner_id), stdout=StringIO())
+
+    assert Event.objects.count() == before

@@ -229,3 +229,14 @@ def test_the_command_lists_rows_bytes_partitions_and_people(history: Enrolment) 
     line = next(line for line in out.getvalue().splitlines() if "signals.events 2026-01" in line)
     assert line.startswith("record") and "2 rows" in line and "1 whole" in line and "2 people" in line
     assert Event.objects.count() == 3
+
+
+def test_a_month_whose_file_is_lost_goes_all_the_same(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+    archive(now=APRIL)
+    (cold_store / ArchiveFile.objects.get(kind="event", month=JANUARY).name).unlink()
+
+    assert steps(APRIL)["signals.events 2026-01"].rows == 2
+    retention.apply(now=APRIL, moving=False)
+
+    assert not ArchiveFile.objects.filter(month=JANUARY).exists()
+    assert not Event.objects.filter(occurred_at__lt=day(31)).exists()

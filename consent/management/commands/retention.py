@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from consent import retention
@@ -25,7 +25,10 @@ class Command(BaseCommand):
                 self._say(found)
                 steps += 1
         else:
-            steps = retention.apply(now=now, done=self._say)
+            try:
+                steps = retention.apply(now=now, done=self._say)
+            except retention.NotAllTaken as fault:
+                raise CommandError(str(fault)) from fault
         if not steps:
             self.stdout.write("Nothing is past its retention.")
         elif options["dry_run"]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from consent import subject_requests
 from consent.actors import SYSTEM
+from consent.registry import KeptElsewhereFault
 
 
 class Command(BaseCommand):
@@ -25,6 +26,8 @@ class Command(BaseCommand):
             request = subject_requests.erase(subject=options["uuid"], by=SYSTEM, now=timezone.now())
         except subject_requests.NothingHeld as fault:
             raise CommandError(f"{fault} Check the uuid.") from fault
+        except KeptElsewhereFault as fault:
+            raise CommandError(f"Nothing was erased. {fault}") from fault
         receipt = {"request": str(request.pk), "at": request.at.isoformat(), **request.receipt}
         self.stdout.write(json.dumps(receipt, indent=2))
 

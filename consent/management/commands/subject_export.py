@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from consent import subject_requests
 from consent.actors import SYSTEM
+from consent.registry import KeptElsewhereFault
 
 
 class Command(BaseCommand):
@@ -21,7 +22,10 @@ class Command(BaseCommand):
         parser.add_argument("--to", type=Path, help="a file (default: standard output)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = subject_requests.export(subject=options["uuid"], by=SYSTEM, now=timezone.now())
+        try:
+            found = subject_requests.export(subject=options["uuid"], by=SYSTEM, now=timezone.now())
+        except KeptElsewhereFault as fault:
+            raise CommandError(f"Nothing was exported. {fault}") from fault
         text = json.dumps(found, indent=2, ensure_ascii=False, default=str)
         if not options["to"]:
             self.stdout.write(text)

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from signals.archive.files import ArchiveUnreadable
+from consent.registry import KeptElsewhereFault
 from signals.archive.write import archive, due
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 total=sum(month.rows for month in months), desc="Archiving", unit=" rows", delay=2
             ) as bar:
                 done = archive(now=now, before=before, progress=bar.update)
-        except ArchiveUnreadable as fault:
+        except KeptElsewhereFault as fault:
             raise CommandError(str(fault)) from fault
         for file in done.files:
             self.stdout.write(f"{file.name}  {file.rows} rows, {file.bytes} bytes")

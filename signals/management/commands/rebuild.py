@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from signals.archive.files import ArchiveUnreadable
+from consent.registry import KeptElsewhereFault
 from signals.rebuild import Mode, rebuild, work_ahead
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         try:
             with tqdm(total=work_ahead(since=since), desc="Rebuilding", unit=" rows", delay=2) as bar:
                 done = rebuild(now=timezone.now(), since=since, mode=mode, progress=bar.update)
-        except ArchiveUnreadable as fault:
+        except KeptElsewhereFault as fault:
             raise CommandError(str(fault)) from fault
         self.stdout.write(f"{done.statements} statements and {done.enrolments} enrolments looked at.")
         if done.waiting:
