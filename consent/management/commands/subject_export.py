@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from consent import subject_requests
@@ -26,9 +26,13 @@ class Command(BaseCommand):
         if not options["to"]:
             self.stdout.write(text)
             return
-        # Only for the eyes of whoever asked for it.
-        with open(
-            options["to"], "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)
-        ) as file:
-            file.write(text + "\n")
+        try:
+            # Only for the eyes of whoever asked for it, also where the file was there before.
+            with open(
+                options["to"], "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)
+            ) as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(text + "\n")
+        except OSError as fault:
+            raise CommandError(f"{options['to']} cannot be written: {fault.strerror}.") from fault
         self.stdout.write(f"Written to {options['to']}.")
