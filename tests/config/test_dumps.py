@@ -1,5 +1,6 @@
 """Backups and what is taken for one: nothing is dropped before it is sure that there is something to put back."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None) -> Path:
     def begin(*args: object, **more: object) -> None:
         raise Begun
 
-    monkeypatch.setattr(dumps.subprocess, "Popen", begin)
+    monkeypatch.setattr(subprocess, "Popen", begin)
     return path
 
 

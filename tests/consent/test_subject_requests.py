@@ -192,6 +192,25 @@ def test_it_says_that_a_uuid_is_nobodys() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("modules")
+def test_it_closes_a_file_to_others_that_was_open_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    file.touch(0o644)
+    file.chmod(0o644)
+
+    call_command("subject_export", str(SUBJECT), to=file, stdout=StringIO())
+
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("modules")
+def test_it_says_that_a_file_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be written: Is a directory"):
+        call_command("subject_export", str(SUBJECT), to=tmp_path, stdout=StringIO())
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("modules")
 def test_it_erases_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO())
 

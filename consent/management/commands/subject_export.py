@@ -30,9 +30,13 @@ class Command(BaseCommand):
         if not options["to"]:
             self.stdout.write(text)
             return
-        # Only for the eyes of whoever asked for it.
-        with open(
-            options["to"], "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)
-        ) as file:
-            file.write(text + "\n")
+        try:
+            # Only for the eyes of whoever asked for it, also where the file was there before.
+            with open(
+                options["to"], "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)
+            ) as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(text + "\n")
+        except OSError as fault:
+            raise CommandError(f"{options['to']} cannot be written: {fault.strerror}.") from fault
         self.stdout.write(f"Written to {options['to']}.")

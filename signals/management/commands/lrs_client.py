@@ -53,8 +53,9 @@ class Command(BaseCommand):
             self._create(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        for option in ("name", "source"):
-            longest = Credential._meta.get_field(option).max_length or 0
+        fields = {"name": Credential._meta.get_field("name"), "source": Credential._meta.get_field("source")}
+        for option, field in fields.items():
+            longest = field.max_length or 0
             if options[option] is not None and not 0 < len(options[option].strip()) <= longest:
                 raise CommandError(f"The {option} takes 1 to {longest} characters.")
         try:
