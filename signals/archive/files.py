@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from consent.crypto import decrypt, encrypt
 from consent.registry import KeptElsewhereFault
@@ -24,6 +24,7 @@ from signals.models import ArchiveFile
 
 KEY_BYTES = 32
 SUFFIX = ".parquet"
+OWNER = "owner"  # which database the directory belongs to
 PARTIAL = ".partial"
 _CHUNK = 1 << 20
 
@@ -171,7 +172,10 @@ def remove(name: str) -> None:
 
 
 def sweep() -> int:
-    """How many files were removed that no row of the manifest names: left by a run that was interrupted."""
+    """How many files were removed that no row of the manifest names: left by a run that was interrupted.
+
+    None where another database has written to the directory: they may be that one's only copies.
+    """
     if not directory().is_dir():
         return 0
     named = set(ArchiveFile.objects.order_by().values_list("name", flat=True))
@@ -181,10 +185,34 @@ def sweep() -> int:
         for path in (directory() / kind).glob(f"*{SUFFIX}*")
         if f"{kind}/{path.name}" not in named
     ]
+    if not _is_ours():
+        return 0
     for path in strays:
         with _writing(f"{path.parent.name}/{path.name}"):
             path.unlink(missing_ok=True)
     return len(strays)
+
+
+def claim() -> None:
+    """Makes the directory this database's, if nobody has put a file into it yet."""
+    if directory().exists() and not directory().is_dir():
+        return  # whoever writes to it will say so
+    with _writing(OWNER):
+        directory().mkdir(parents=True, exist_ok=True)
+        if not (directory() / OWNER).exists() and not any(directory().glob(f"*/*{SUFFIX}*")):
+            (directory() / OWNER).write_text(_own_mark())
+
+
+def _is_ours() -> bool:
+    marker = directory() / OWNER
+    return marker.exists() and marker.read_text() == _own_mark()
+
+
+def _own_mark() -> str:
+    """What tells this database from others: when it was made, which a backup takes along."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(applied)::text FROM django_migrations")
+        return hashlib.blake2b(str(cursor.fetchone()[0]).encode(), digest_size=16).hexdigest()
 
 
 def sealed(key: bytes) -> bytes:

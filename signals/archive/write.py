@@ -63,6 +63,7 @@ def archive(
 ) -> Archived:
     """What was written. A transaction for each file; what was interrupted is swept away and written next time."""
     written = []
+    files.claim()
     for month in due(now=now, before=before):
         file = write(month.kind, month.month, now=now)
         if file is not None:

@@ -24,7 +24,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rows]:
     ours = dumps._environment()
     monkeypatch.setattr(dumps, "_environment", lambda: {**ours, "PGDATABASE": name})
 
-    def ask(database: str, *statements: sql.Composable) -> list[Any]:
+    def ask(database: str, *statements: sql.SQL | sql.Composed) -> list[Any]:
         with psycopg.connect(**{**where, "dbname": database}, autocommit=True) as other:
             for statement in statements:
                 cursor = other.execute(statement)

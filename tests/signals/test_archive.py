@@ -260,3 +260,25 @@ def test_a_person_in_a_file_that_is_missing_is_not_half_erased(
         call_command("subject_export", str(history.learner_id), stdout=StringIO())
 
     assert Event.objects.count() == before
+
+
+def test_it_leaves_the_files_of_another_database_alone(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+    archive(now=day(80))
+    ours = set(cold_store.rglob("*.parquet"))
+    (cold_store / files.OWNER).write_text("another database")
+    ArchiveFile.objects.all().delete()  # as an empty database sees the directory
+
+    assert files.sweep() == 0
+
+    assert ours
+    assert set(cold_store.rglob("*.parquet")) == ours
+
+
+def test_it_claims_no_directory_in_which_it_finds_files_it_does_not_know(cold_store: Path) -> None:  # noqa: F811
+    (cold_store / "event").mkdir(parents=True)
+    (cold_store / "event" / "2024-01-somebody.parquet").write_bytes(b"PAR1")
+
+    archive(now=day(80))
+
+    assert not (cold_store / files.OWNER).exists()
+    assert list(cold_store.rglob("*.parquet"))
