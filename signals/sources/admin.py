@@ -26,7 +26,7 @@ from signals.sources import SOURCES, FileRefused, Report
 from signals.sources.base import PullFailed
 from signals.sources.files import bring_file
 from signals.sources.importing import credential_of
-from signals.sources.moodle import check_address
+from signals.sources.moodle import check_address, check_settings
 from signals.sources.proofs import public_keys
 
 LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command
@@ -78,10 +78,11 @@ class FeedForm(forms.ModelForm):
         try:
             if source == "moodle":
                 check_address(data.get("base_url") or "")
+                check_settings(data.get("settings") or {})
             if source == "open_badges":
                 public_keys(data.get("settings") or {})
         except PullFailed as fault:
-            self.add_error("base_url", str(fault))
+            self.add_error("settings" if "setting" in str(fault) else "base_url", str(fault))
         except Exception as fault:  # whatever a library makes of a key that is none
             self.add_error("settings", f"These keys cannot be read ({type(fault).__name__}).")
         if source == "git_forge" and len(data.get("secret") or "") < 16:

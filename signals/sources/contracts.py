@@ -110,7 +110,12 @@ def breaches_of(contract: DataContract, came: Came, *, now: datetime) -> dict[st
         )
     total = came.rows + came.refused
     if came.missing_columns:
-        found[Kind.SCHEMA] = f"{name}: the last file lacks {', '.join(came.missing_columns)}."[:500]
+        # A file that could not be read at all has the reason there, in words; names of columns have no spaces.
+        is_unreadable = any(" " in column for column in came.missing_columns)
+        what = f"was refused ({came.missing_columns[0]})" if is_unreadable else None
+        found[Kind.SCHEMA] = f"{name}: the last file {what or 'lacks ' + ', '.join(came.missing_columns)}."[
+            :500
+        ]
     elif total and came.refused / total > contract.most_refused:
         found[Kind.SCHEMA] = (
             f"{name}: {came.refused:,} of {total:,} rows in {_days(days)} could not be taken in"

@@ -1,9 +1,10 @@
 """Who attended a meeting or a live class: plain CSV, and the attendance reports that Teams and Zoom export."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 
@@ -13,6 +14,7 @@ from signals.sources.tables import Line, Row, TableSource, lines_of
 
 TYPE = "http://adlnet.gov/expapi/activities/meeting"
 LONGEST = timedelta(hours=24)
+IS_THERE = {"person", "joined", "left"}  # the columns of a table of who was there
 
 
 class Meetings(TableSource):
@@ -41,50 +43,101 @@ class Meetings(TableSource):
     }
 
     def read(self, delivered: Delivered) -> Iterator[Fact | Problem]:
-        lines = list(lines_of(delivered.content))
-        title, table = self._table(lines, delivered)
-        header = [self.column(name) for name in table[0].cells]
+        _check_options(delivered)
+        return self._facts(delivered)
+
+    def is_header(self, cells: list[str]) -> bool:
+        return {self.column(name) for name in cells}.issuperset(IS_THERE)
+
+    def _facts(self, delivered: Delivered) -> Iterator[Fact | Problem]:
+        title, tables = self._tables(list(lines_of(delivered.content, self.is_header)), delivered)
         stays: dict[tuple[str, str], list[_Stay]] = {}
-        for line in table[1:]:
-            row = {
-                **dict.fromkeys((*self.required, *self.optional), ""),
-                **dict(zip(header, line.cells, strict=False)),
-            }
-            try:
-                stay = _stay(row, title, line.number, delivered)
-            except Unusable as unusable:
-                yield Problem(line.number, unusable.fault, unusable.mend)
-                continue
-            # Who drops out and comes back has several rows, and attended once.
-            stays.setdefault((wording.name_of(stay.actor), stay.meeting["id"]), []).append(stay)
+        for at, table in enumerate(tables):
+            found: dict[tuple[str, str], list[_Stay]] = {}
+            for line in table[1:]:
+                row = self._row(table[0], line)
+                if at and not row["person"]:
+                    continue  # said with the first table
+                if row.get("in_waiting_room", "").casefold() == "yes":
+                    continue  # not let in yet
+                try:
+                    stay = _stay(row, title, line.number, delivered)
+                except Unusable as unusable:
+                    yield Problem(line.number, unusable.fault, unusable.mend)
+                    continue
+                # Who drops out and comes back has several rows, and attended once.
+                found.setdefault((wording.name_of(stay.actor), stay.meeting["id"]), []).append(stay)
+            # Teams tells the first coming and the last going, and then in a table of its own each stay.
+            stays.update(found)
         for (person, _), own in stays.items():
             for sitting in _sittings(own):
                 yield _fact(person, sitting)
 
-    def _table(self, lines: list[Line], delivered: Delivered) -> tuple[str, list[Line]]:
-        """The meeting's title, if the file has one above its table, and the table with its header."""
+    def _row(self, header: Line, line: Line) -> Row:
+        names = [self.column(name) for name in header.cells]
+        return {
+            **dict.fromkeys((*self.required, *self.optional), ""),
+            **dict(zip(names, line.cells, strict=False)),
+        }
+
+    def _tables(self, lines: list[Line], delivered: Delivered) -> tuple[str, list[list[Line]]]:
+        """The meeting's title, if the file has one above its tables, and the tables with their headers."""
         title = delivered.options.get("meeting", "")
-        for index, line in enumerate(lines):
+        tables: list[list[Line]] = []
+        is_within = False
+        missing: list[str] = []
+        for line, following in zip(lines, [*lines[1:], Line(0, [])], strict=True):
             names = [self.column(name) for name in line.cells]
-            if {"person", "joined", "left"} <= set(names):
-                missing = [name for name in delivered.more_columns if name not in names]
-                if missing:
-                    break
-                end = next(
-                    (at for at in range(index + 1, len(lines)) if len([c for c in lines[at].cells if c]) < 2),
-                    len(lines),
-                )
-                return title, [lines[index], *lines[index + 1 : end]]
-            if names[:1] == ["meeting"] and len(line.cells) > 1:  # Teams: "Meeting title<tab>…"
-                title = title or line.cells[1]
-            elif "meeting" in names and index + 1 < len(lines):  # Zoom: a table of one row above the table
-                at = names.index("meeting")
-                title = title or (lines[index + 1].cells[at : at + 1] or [""])[0]
+            if not any(names):
+                continue
+            if self.is_header(line.cells):
+                missing = missing or [name for name in delivered.more_columns if name not in names]
+                tables.append([line])
+                is_within = True
+            elif is_within and not _is_heading(line):
+                tables[-1].append(line)
+            else:
+                is_within = False
+                if (
+                    names[0] == "meeting" and any(names[1:2]) and not any(names[2:])
+                ):  # Teams: "Meeting title<tab>…"
+                    title = title or line.cells[1]
+                elif "meeting" in names:  # Zoom: a table of one row above the table
+                    place = names.index("meeting")
+                    title = title or (following.cells[place : place + 1] or [""])[0]
+        if tables and not missing:
+            return title, tables
+        if missing:
+            raise FileRefused(
+                f"The table of who was there lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+                "A data contract asks for it.",
+                missing_columns=missing,
+            )
         raise FileRefused(
             "The file has no table of who was there",
             "It must name the columns person (or email), joined and left, and meeting above or in the table.",
-            missing_columns=["person", "joined", "left", *delivered.more_columns],
+            missing_columns=sorted(IS_THERE),
         )
+
+
+def _is_heading(line: Line) -> bool:
+    """Whether a new part of the report begins here: "3. In-Meeting Activities", perhaps padded by a spreadsheet."""
+    return not any(line.cells[1:]) and (
+        len(line.cells) == 1 or re.match(r"\d+\. ", line.cells[0]) is not None
+    )
+
+
+def _check_options(delivered: Delivered) -> None:
+    """Raises FileRefused where the file is to be read in a way that there is not."""
+    options = delivered.options
+    if options.get("zone") and options["zone"] not in available_timezones():
+        raise FileRefused("There is no such time zone", "Write it as zone=Europe/Berlin.")
+    if options.get("dates") and options["dates"] not in wording.ORDERS:
+        raise FileRefused("dates is none we know", f"Write {', '.join(wording.ORDERS)}.")
+    try:
+        wording.within(options.get("course", ""))
+    except Unusable as unusable:
+        raise FileRefused(unusable.fault, unusable.mend) from unusable
 
 
 class _Stay:
@@ -113,6 +166,7 @@ def _stay(row: Row, title: str, line: int, delivered: Delivered) -> _Stay:
         )
     joined = wording.moment(row["joined"], "joined", zone=zone, order=order)
     left = wording.moment(row["left"], "left", zone=zone, order=order)
+    wording.within(row["course"])
     if left < joined or left - joined > LONGEST:
         raise Unusable("left is before joined, or more than a day after", "Correct one of the two times.")
     return _Stay(

@@ -30,6 +30,9 @@ TYPES = {
     "lesson": "http://adlnet.gov/expapi/activities/lesson",
 }
 OTHER_TYPE = "http://adlnet.gov/expapi/activities/module"
+EVERY_HOURS = 6  # unless the feed's setting every_hours says otherwise; 0: only on request
+# What reading an answer raises that is not as documented; OverflowError and OSError: times out of this world.
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 IDENTIFY_BY = ("email", "id", "username", "idnumber")
 
 
@@ -43,24 +46,39 @@ class Moodle(Source):
         raise FileRefused("Moodle is asked, not uploaded", "Use manage.py pull_source with the feed's name.")
 
     def pull(self, feed: Feed, *, now: datetime, everything: bool) -> Iterator[Fact | Problem]:
-        """Completions and marks of every course the token may see (or of settings.courses)."""
+        """Completions and marks of every course the token may see (or of settings.courses). Raises PullFailed."""
         site = Site(feed)
+        try:
+            yield from self._of_site(site, feed, now=now, everything=everything)
+        except MALFORMED as error:
+            raise PullFailed(
+                f"{site.base} answers otherwise than Moodle documents it; check the feed's address"
+                " and the site's version."
+            ) from error
+
+    def _of_site(
+        self, site: "Site", feed: Feed, *, now: datetime, everything: bool
+    ) -> Iterator[Fact | Problem]:
         marks: dict[str, Any] = feed.watermark or {}
         since = 0 if everything else int(marks.get("until", 0)) - int(OVERLAP.total_seconds())
+        # What was never asked about is asked about from its beginning. Older marks do not say what was.
+        asked = marks.get("courses") if marks.get("site", site.base) == site.base else []
+        courses = site.courses()
         line = 0
-        for course in site.courses():
+        for course in courses:
             people = {person["id"]: person for person in site.people(course)}
-            for row in self._of_course(site, course, people, since):
+            is_new = asked is not None and course not in asked
+            for row in self._of_course(site, course, people, 0 if is_new else since):
                 line += 1
                 try:
                     yield row(line)
                 except Unusable as unusable:
                     yield Problem(line, unusable.fault, unusable.mend)
-                except (KeyError, TypeError, ValueError):
+                except MALFORMED:
                     yield Problem(
                         line, "is not as Moodle documents it", "Check the site's version and its plugins."
                     )
-        feed.watermark = {"until": int(now.timestamp())}
+        feed.watermark = {"until": int(now.timestamp()), "site": site.base, "courses": courses}
 
     def _of_course(
         self, site: "Site", course: int, people: dict[int, dict[str, Any]], since: int
@@ -97,10 +115,9 @@ class Site:
         self.base = feed.base_url.rstrip("/")
         check_address(self.base)
         self._token = feed.secret
-        self._only = [int(course) for course in feed.settings.get("courses", ())]
+        check_settings(feed.settings)
+        self._only: list[int] = feed.settings.get("courses", [])
         self._by = feed.settings.get("identify_by", "email")
-        if self._by not in IDENTIFY_BY:
-            raise PullFailed(f"The feed's setting identify_by must be one of {', '.join(IDENTIFY_BY)}.")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: what is configured is what is asked
 
@@ -166,7 +183,7 @@ class Site:
                 answer = json.loads(_bounded(response))
         except requests.RequestException as error:
             raise PullFailed(f"{self.base} could not be reached ({type(error).__name__}).") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PullFailed(f"{self.base} answered {function} with something else than JSON.") from None
         if isinstance(answer, dict) and answer.get("exception"):
             code = str(answer.get("errorcode", ""))[:60]
@@ -233,6 +250,20 @@ class Site:
             "platform": "Moodle",
             "contextActivities": {"parent": [{"id": f"{self.base}/course/view.php?id={course}"}]},
         }
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Raises PullFailed where a feed's settings could not be followed."""
+    if settings.get("identify_by", "email") not in IDENTIFY_BY:
+        raise PullFailed(f"The feed's setting identify_by must be one of {', '.join(IDENTIFY_BY)}.")
+    courses = settings.get("courses", [])
+    if not isinstance(courses, list) or not all(type(course) is int for course in courses):
+        raise PullFailed("The feed's setting courses must be a list of numbers, such as [7, 12].")
+    hours = settings.get("every_hours", EVERY_HOURS)
+    if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= 24 * 366:
+        raise PullFailed(
+            "The feed's setting every_hours must be a number of hours, such as 6; 0 is only by hand."
+        )
 
 
 def check_address(address: str) -> None:

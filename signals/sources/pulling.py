@@ -12,10 +12,9 @@ from signals.models import Feed
 from signals.sources import SOURCES
 from signals.sources.base import PullFailed
 from signals.sources.importing import Origin, Report, bring_in
+from signals.sources.moodle import EVERY_HOURS, check_settings
 
 log = logging.getLogger(__name__)
-
-EVERY_HOURS = 6  # unless the feed's setting every_hours says otherwise; 0: only on request
 
 
 def pull(
@@ -53,6 +52,11 @@ def pull_due(*, now: datetime) -> int:
         asked_at=Max("runs__started_at", filter=Q(runs__delivery=""))
     )
     for feed in feeds.order_by("asked_at", "pk"):
+        try:
+            check_settings(feed.settings)
+        except PullFailed as failed:
+            log.warning("feed %s cannot be pulled: %s", feed.name, failed)
+            continue  # no reason to leave out the others
         hours = float(feed.settings.get("every_hours", EVERY_HOURS))
         if not hours or (feed.asked_at is not None and feed.asked_at > now - timedelta(hours=hours)):
             continue

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, NamedTuple
 
 from signals.sources.base import (
@@ -38,7 +38,7 @@ class TableSource(Source):
         raise NotImplementedError
 
     def read(self, delivered: Delivered) -> Iterator[Fact | Problem]:
-        lines = lines_of(delivered.content)
+        lines = lines_of(delivered.content, self.is_header)
         header = self._header(lines, delivered)
         for line in lines:
             if not any(line.cells):
@@ -75,33 +75,74 @@ class TableSource(Source):
             raise FileRefused(f"The file has the column {twice[0]} twice", "Remove or rename one of them.")
         return header
 
+    def is_header(self, cells: list[str]) -> bool:
+        """Whether these are the names of the columns that no file may lack."""
+        return {self.column(name) for name in cells}.issuperset(self.required)
+
     def column(self, name: str) -> str:
         """A column by our name for it."""
         plain = "_".join(name.casefold().replace("(", " ").replace(")", " ").replace("-", " ").split())
         return self.also_called.get(plain, plain)
 
 
-def lines_of(content: bytes) -> Iterator[Line]:
-    """The rows of a CSV file, cells stripped: commas, semicolons or tabs; UTF-8 or UTF-16. Raises FileRefused."""
+def lines_of(content: bytes, is_header: Callable[[list[str]], bool]) -> Iterator[Line]:
+    """The rows of a CSV file, cells stripped: commas, semicolons or tabs; UTF-8 or UTF-16.
+
+    Raises FileRefused before the first row, so that a file which cannot be read whole changes nothing.
+    """
     if len(content) > LARGEST_FILE:
         raise FileRefused(f"The file is larger than {LARGEST_FILE >> 20} MiB", "Split it into several.")
     text = _text(content)
+    separator = _separator(text, is_header)
+    for _ in _lines(text, separator):
+        pass
+    return _lines(text, separator)
+
+
+def _separator(text: str, is_header: Callable[[list[str]], bool]) -> str:
+    """The sign by which a line of the first ones is the header; texts below it may hold more of another."""
+    first = text.splitlines()[:50]
+    for sign in ",;\t":
+        if any(sign in line and is_header(_cells(line, sign)) for line in first):
+            return sign
     # As many of it as in the line that has most: exports put titles above their tables.
-    separator = max(
-        ",;\t", key=lambda sign: max((line.count(sign) for line in text.splitlines()[:50]), default=0)
-    )
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    number = 1
+    return max(",;\t", key=lambda sign: max((line.count(sign) for line in first), default=0))
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [cell.strip().strip('"').strip() for cell in line.split(separator)]
+
+
+def _lines(text: str, separator: str) -> Iterator[Line]:
+    parts: list[str] = []  # the lines of the row being read
+
+    def noted() -> Iterator[str]:
+        for part in io.StringIO(text, newline=""):
+            parts.append(part)
+            yield part
+
+    reader = csv.reader(noted(), delimiter=separator)
+    number, last = 1, Line(1, [])
     try:
         for count, cells in enumerate(reader):
             if count > MOST_ROWS:
                 raise FileRefused(f"The file has more than {MOST_ROWS:,} rows", "Split it into several.")
+            last = Line(number, parts.copy())
+            parts.clear()
             yield Line(number, [cell.strip() for cell in cells])
             number = reader.line_num + 1
     except csv.Error as error:
         raise FileRefused(
             f"Line {number} cannot be read as CSV ({error})", "Save the file as CSV again."
         ) from error
+    try:
+        list(csv.reader(last.cells, delimiter=separator, strict=True))
+    except csv.Error as error:
+        if "end of data" in str(error):  # all rows below it would be part of one cell
+            raise FileRefused(
+                f"Line {last.number} has a quotation mark that is never closed",
+                "Close it, or write it twice where it is part of the text.",
+            ) from error
 
 
 def _text(content: bytes) -> str:

@@ -13,6 +13,7 @@ VERBS = OWN + "verbs/"
 # How employee numbers name people in statements.
 EMPLOYEES = "https://w3id.org/rekindle/employee"
 LONGEST_NAME = 200
+ORDERS = ("mdy", "dmy", "ymd")  # of day, month and year in dates
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|W(\d{2})|(\d{2})(?:-(\d{2}))?))?")
@@ -82,6 +83,11 @@ def within(course: str) -> dict[str, Any]:
 def number(text: str, column: str) -> float:
     """A finite number, with a point or a decimal comma. Raises Unusable."""
     text = text.strip().replace(" ", "")
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
+        # 1,234 is a thousand and more to some, and one and a quarter to others.
+        raise Unusable(
+            f"{column} may have thousands or decimals after its comma", "Write it as 1234 or 1.234."
+        )
     if text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     try:
@@ -107,8 +113,11 @@ def noon(on: date) -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as statements write it: ISO 8601 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """A moment as statements write it: ISO 8601 in UTC. Raises Unusable where UTC has no such year."""
+    try:
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise Unusable("has a date at the end of the calendar", "Correct its date.") from None
 
 
 def last_day(period: str) -> date:
@@ -144,7 +153,9 @@ def moment(text: str, column: str, *, zone: ZoneInfo, order: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = _local(text, column, order)
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+    found = found if found.tzinfo is not None else found.replace(tzinfo=zone)
+    stamp(found)  # at either end of the calendar there is no such moment in UTC
+    return found
 
 
 def _local(text: str, column: str, order: str) -> datetime:
@@ -152,7 +163,7 @@ def _local(text: str, column: str, order: str) -> datetime:
     match = re.match(r"(\d{1,4})[/.](\d{1,2})[/.](\d{1,4})(?: (.*))?$", text)
     if match is None:
         raise unknown
-    if order not in ("mdy", "dmy", "ymd"):
+    if order not in ORDERS:
         raise Unusable(
             f"{column} may have its day or its month first", "Add --set dates=mdy, dates=dmy or dates=ymd."
         )

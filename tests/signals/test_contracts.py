@@ -103,6 +103,19 @@ def test_it_notices_a_file_without_an_agreed_column() -> None:
     assert ContractBreach.objects.get().sentence == "Certificates: the last file lacks issuer."
 
 
+def test_it_says_why_a_file_could_not_be_read() -> None:
+    contract()
+    with pytest.raises(FileRefused):
+        bring("certificates", "person,credential,issued\nJosé,A,2026-01-01\n".encode("cp1252"), now=NOW)
+
+    check(now=NOW + timedelta(hours=1))
+
+    assert (
+        ContractBreach.objects.get().sentence
+        == "Certificates: the last file was refused (The file is not UTF-8)."
+    )
+
+
 def test_it_notices_that_too_much_is_refused() -> None:
     known()
     contract(most_refused=0.25)

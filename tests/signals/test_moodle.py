@@ -264,3 +264,49 @@ def test_the_command_pulls_a_feed_by_its_name(feed: Feed) -> None:
     assert out.getvalue() == "2 rows: 2 new.\nDry run: nothing was changed.\n"
     with pytest.raises(CommandError, match="there are: campus"):
         call_command("pull_source", "nowhere")
+
+
+def test_it_asks_for_all_of_a_course_that_it_never_asked_about(feed: Feed, site: FakeMoodle) -> None:
+    known()
+    feed.settings = {"courses": [8]}
+    site.core_completion_get_activities_completion_status = lambda form: {"statuses": []}  # type: ignore[method-assign]
+    site.graderaw = None
+    pull(feed, clock=lambda: NOW)
+    del site.core_completion_get_activities_completion_status
+    site.graderaw = 80.0
+    feed.settings = {"courses": [7, 8]}
+
+    report = pull(feed, clock=lambda: NOW)
+
+    assert counts(report) == {"new": 2}
+
+
+@pytest.mark.parametrize(
+    ("function", "answer"),
+    [
+        ("core_course_get_courses", {"warnings": []}),
+        ("core_enrol_get_enrolled_users", None),
+        ("core_completion_get_activities_completion_status", ["?"]),
+        ("gradereport_user_get_grade_items", {"usergrades": [{"userid": "?"}]}),
+    ],
+)
+def test_it_says_so_when_a_site_answers_like_no_moodle(
+    feed: Feed, site: FakeMoodle, function: str, answer: Any
+) -> None:
+    known()
+    setattr(site, function, lambda form: answer)
+
+    with pytest.raises(CommandError, match="otherwise than Moodle documents"):
+        call_command("pull_source", "campus", stdout=StringIO())
+
+    assert ImportRun.objects.get().finished_at is None
+
+
+def test_the_stage_asks_the_other_feeds_where_one_has_settings_that_cannot_be_followed(feed: Feed) -> None:
+    known()
+    Feed.objects.create(
+        source="moodle", name="a", base_url=feed.base_url, settings={"every_hours": "often"}, created_at=NOW
+    )
+
+    assert pull_due(now=NOW) == 1
+    assert ImportRun.objects.get().feed == feed

@@ -97,6 +97,14 @@ def test_it_never_shows_a_secret_again(admin: Client) -> None:
     ("values", "fault"),
     [
         ({"source": "moodle", "base_url": "http://moodle.example.com"}, b"must begin with https"),
+        (
+            {"source": "moodle", "base_url": "https://m.example.com", "settings": '{"courses": "7"}'},
+            b"list of numbers",
+        ),
+        (
+            {"source": "moodle", "base_url": "https://m.example.com", "settings": '{"every_hours": null}'},
+            b"number of hours",
+        ),
         ({"source": "git_forge", "secret": "short"}, b"16 characters or more"),
         ({"source": "open_badges", "settings": '{"pem": "no key"}'}, b"keys cannot be read"),
         ({"source": "open_badges", "settings": "[1]"}, b"Write an object"),
