@@ -1,5 +1,7 @@
 """Files as spreadsheets and meeting products really write them: nothing is lost without a word."""
 
+from typing import Any
+
 import pytest
 
 from signals.models import Event, ImportRun, Statement
@@ -125,7 +127,7 @@ def test_it_does_not_count_the_time_in_zooms_waiting_room() -> None:
     ],
 )
 def test_it_says_which_setting_it_cannot_follow_and_holds_it_against_no_source(
-    options: dict[str, str], fault: str
+    options: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(FileRefused, match=fault):
         bring("meetings", f"{MEETING}anna@example.com,{HOUR}", **options)
