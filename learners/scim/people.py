@@ -273,6 +273,8 @@ def _keep(
 ) -> ScimPerson:
     """Brings the learner in line with what is said and keeps the words."""
     said["userName"] = said["userName"].strip()
+    if not said["userName"]:
+        raise InvalidValueException(detail="userName is empty.")
     _check_unique(client, person, said)
     title = str(said.get("title") or "")
     role_name = note([title], source=source_of(client), now=now).get(spelling(title))

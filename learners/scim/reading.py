@@ -7,10 +7,13 @@ nobody declared. Here the rest of what Okta and Microsoft Entra ID do is put int
 - a single value wrapped as [{"value": …}];
 - an operation without a path whose keys are paths with filters;
 - an empty text that means "nothing";
+- members to take away with a "$ref" that is null, or with the name they are shown by;
+- a filter by "manager" alone;
 - read-only attributes (id, meta, groups) sent back with a path-less value.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +33,11 @@ from learners.scim.schemas import Group, Person
 MOST_OPERATIONS = 1000
 READ_ONLY = ("id", "meta", "groups", "schemas")
 MANAGER = f"{ENTERPRISE}:manager"
+_NUL = b"\\u0000"
+_NO_TEXT = re.compile(r"\x00|\\u(?:0000|d[89a-f])", re.IGNORECASE)  # escapes of NUL and of (half) pairs
+_NAMES_IN_FILTER = re.compile(
+    rf'"(?:[^"\\]|\\.)*"|(?<![\w:.$-])((?:{re.escape(ENTERPRISE)}:)?manager)(?=\s+\w)', re.IGNORECASE
+)
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -40,7 +48,21 @@ def parse(body: bytes) -> dict[str, Any]:
         raise InvalidSyntaxException(detail="The body is not JSON.") from None
     if not isinstance(payload, dict):
         raise InvalidSyntaxException(detail="The body is not a JSON object.")
+    if _NO_TEXT.search(body.decode(errors="replace")):
+        try:
+            said = json.dumps(payload, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            said = _NUL
+        if _NUL in said:
+            raise InvalidValueException(detail="The body has characters that no text can hold.")
     return payload
+
+
+def filter_of(text: str) -> str:
+    """A filter as the standard writes it. Raises InvalidValueException for characters that no text can hold."""
+    if _NO_TEXT.search(text):
+        raise InvalidValueException(detail="The filter has characters that no text can hold.")
+    return _NAMES_IN_FILTER.sub(lambda match: f"{MANAGER}.value" if match.group(1) else match.group(), text)
 
 
 def read_person(payload: dict[str, Any], *, is_new: bool) -> Any:
@@ -115,6 +137,11 @@ def _with_path(
             return {"op": "remove", "path": MANAGER}
         return {"op": op, "path": MANAGER, "value": manager}
     if kind == "remove":
+        if isinstance(value, list):  # what they are known by is their value
+            value = [
+                {"value": one["value"]} if isinstance(one, dict) and one.get("value") else one
+                for one in value
+            ]
         return {"op": op, "path": path, **({"value": value} if value not in (None, "", []) else {})}
     if has_value:
         value = _unwrapped(path, value, model)

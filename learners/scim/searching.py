@@ -32,6 +32,7 @@ from learners.scim.schemas import MOST_AT_ONCE, Group, Person
 
 MOST_READ = 2000
 USUAL_COUNT = 100
+MOST_SKIPPED = 1_000_000_000  # more people than there are, and a number the database knows
 # Made once: each making of such a class costs milliseconds.
 LISTED_PEOPLE: Any = ListResponse[Person]
 LISTED_GROUPS: Any = ListResponse[Group]
@@ -155,7 +156,7 @@ def _page(
 ) -> tuple[int, list[Any]]:
     """How many there are, and those from startIndex on."""
     count = USUAL_COUNT if request.count is None else min(request.count, MOST_AT_ONCE)
-    start = (request.start_index or 1) - 1
+    start = min((request.start_index or 1) - 1, MOST_SKIPPED)
     if request.filter is None:
         return rows.count(), resources(rows[start : start + count]) if count else []
     narrowed = narrowing.visit(request.filter.ast)

@@ -251,6 +251,8 @@ def _search(asked: Asked, name: str, model: Any, page: Callable[[Asked, Any], An
     if name and asked.method != "POST":
         raise NotFoundException(detail="There is no such address; POST to .search.")
     given = reading.parse(asked.body) if name else dict(asked.query)
+    if isinstance(given.get("filter"), str):
+        given["filter"] = reading.filter_of(given["filter"])
     context = Context.SEARCH_REQUEST if name else None
     request = model.model_validate(given, **({"scim_ctx": context} if context else {}))
     listed = page(asked, request)

@@ -126,3 +126,30 @@ def test_it_follows_a_person_from_hiring_to_leaving() -> None:
     assert (again.status, again.body["id"]) == (201, ann.body["id"])
     learner.refresh_from_db()
     assert learner.left_on is None
+
+
+def test_it_lets_people_leave_a_group_as_entra_asks_for_it() -> None:
+    entra = Provider("Entra")
+    ann, bea = (entra.post("Users", entra_user(name)).body["id"] for name in ("ann", "bea"))
+    group = entra.post("Groups", {"schemas": [GROUP], "displayName": "Works", "members": [{"value": ann}]})
+    at = f"Groups/{group.body['id']}"
+    entra.patch(at, {"op": "Add", "path": "members", "value": [{"$ref": None, "value": bea}]})
+
+    gone = entra.patch(at, {"op": "Remove", "path": "members", "value": [{"$ref": None, "value": ann}]})
+    assert (gone.status, [one["value"] for one in gone.body["members"]]) == (200, [bea])
+
+    gone = entra.patch(at, {"op": "Remove", "path": "members", "value": [{"value": bea, "display": "B."}]})
+    assert (gone.status, gone.body.get("members")) == (200, None)
+
+
+def test_it_says_whether_somebody_has_this_manager() -> None:
+    entra = Provider("Entra")
+    boss = entra.post("Users", entra_user("boss")).body["id"]
+    ann = entra.post("Users", entra_user("ann", **{ENTERPRISE: {"manager": {"value": boss}}})).body["id"]
+
+    def has(manager: str) -> int:
+        found = entra.find("Users", f'id eq "{ann}" and manager eq "{manager}"', attributes="id")
+        assert found.status == 200, found.body
+        return int(found.body["totalResults"])
+
+    assert (has(boss), has(ann)) == (1, 0)

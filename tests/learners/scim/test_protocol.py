@@ -13,7 +13,7 @@ from consent.models import AuditEntry
 from learners.models import Learner, ScimClient
 from learners.scim import clients
 from tests.support.learners import make_user
-from tests.support.scim import ENTERPRISE, GROUP, USER, Provider, user
+from tests.support.scim import ENTERPRISE, GROUP, PATCH, USER, Provider, user
 
 pytestmark = pytest.mark.django_db
 
@@ -296,3 +296,31 @@ def test_it_lets_a_forged_login_do_nothing(provider: Provider) -> None:
     browser.force_login(make_user("admin"))
 
     assert browser.post("/scim/v2/Users", json.dumps(user("x")), "application/scim+json").status_code == 401
+
+
+def test_it_answers_numbers_and_characters_that_no_database_holds(provider: Provider) -> None:
+    ann = provider.post("Users", user()).body["id"]
+
+    assert provider.get("Users?startIndex=99999999999999999999").body["Resources"] == []
+    for text in (r"\ud800", r"\u0000"):
+        body = f'{{"schemas": ["{USER}"], "userName": "{text}"}}'
+        assert provider.ask("POST", "Users", body).status == 400
+        group = f'{{"schemas": ["{GROUP}"], "displayName": "{text}"}}'
+        assert provider.ask("POST", "Groups", group).status == 400
+        patch = (
+            f'{{"schemas": ["{PATCH}"], "Operations": [{{"op": "add", "path": "title", "value": "{text}"}}]}}'
+        )
+        assert provider.ask("PATCH", f"Users/{ann}", patch).status == 400
+        assert provider.find("Users", f'userName eq "{text}"').status == 400
+        assert provider.find("Groups", f'displayName eq "{text}"').status == 400
+    smile = provider.ask(
+        "PATCH",
+        f"Users/{ann}",
+        rf'{{"schemas": ["{PATCH}"], "Operations": [{{"op": "add", "path": "displayName", '
+        r'"value": "A \ud83d\ude00"}]}',
+    )
+    assert smile.body["displayName"] == "A 😀"
+
+
+def test_it_makes_nobody_of_a_user_name_of_spaces(provider: Provider) -> None:
+    assert provider.post("Users", {"schemas": [USER], "userName": "   "}).status == 400
