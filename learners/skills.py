@@ -59,7 +59,11 @@ def import_skills(content: bytes, *, now: datetime, by: Party = SYSTEM, dry_run:
         if hashed is not None
     }
     competencies = {one.key: one.pk for one in Competency.objects.all()}
+    said: dict[tuple[bytes, str, str, date], _Row] = {}
     for row in rows:
+        first = said.setdefault((row.person, row.competency, row.source, row.as_of), row)
+        if first.level != row.level:
+            faults.append(f"line {row.line}: another level than in line {first.line}; keep one of the two")
         if row.person not in people:
             faults.append(f"line {row.line}: nobody has this employee_id; import the roster first")
         if row.competency not in competencies:
@@ -127,6 +131,11 @@ def _read(content: bytes, *, today: date, faults: list[str]) -> list[_Row]:
         if missing := [name for name in COLUMNS if name not in header]:
             raise SkillFaults([f"line 1: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}"])
         for cells in reader:
+            if not any(value.strip() for value in cells.values() if isinstance(value, str)):
+                continue  # what spreadsheets leave below a table
+            if None in cells:
+                faults.append(f"line {reader.line_num}: more cells than the header has")
+                continue
             row = _row(reader.line_num, {name: cells[name].strip() for name in COLUMNS}, today, faults)
             if row is not None:
                 rows.append(row)
@@ -139,7 +148,7 @@ def _row(line: int, cells: dict[str, str], today: date, faults: list[str]) -> _R
     before = len(faults)
     if not cells["employee_id"]:
         faults.append(f"line {line}: employee_id is empty")
-    if not cells["level"].isdigit() or int(cells["level"]) not in Level.values:
+    if not cells["level"].isdecimal() or int(cells["level"]) not in Level.values:
         faults.append(f"line {line}: level {cells['level'][:20]!r} is not on the scale; write 1 to 5")
     if cells["source"] not in SOURCES:
         faults.append(

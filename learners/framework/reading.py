@@ -236,6 +236,11 @@ def read(content: bytes) -> Framework:
         line = content.count(b"\n", 0, fault.start) + 1
         framework.wrong(Place(line), "this is not UTF-8: save the file as UTF-8")
         return framework
+    if "\0" in text:
+        framework.wrong(
+            Place(text.count("\n", 0, text.index("\0")) + 1), "this line has a character that is none (NUL)"
+        )
+        return framework
     if text.lstrip()[:1] in ("{", "["):
         _read_json(text, framework)
     else:
@@ -311,6 +316,14 @@ def _row(place: Place, cells: dict[str, str], framework: Framework) -> None:
 # JSON
 
 
+def _is_text(document: Any) -> bool:
+    """Whether all texts in it can be kept: JSON's escapes can write what no database holds."""
+    try:
+        return b"\\u0000" not in json.dumps(document, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+
+
 def _read_json(text: str, framework: Framework) -> None:
     try:
         document = json.loads(text)
@@ -320,7 +333,9 @@ def _read_json(text: str, framework: Framework) -> None:
     except RecursionError:
         framework.wrong(Place(1), "this JSON is nested too deep")
         return
-    if not isinstance(document, dict):
+    if not _is_text(document):
+        framework.wrong(Place(1), r"a text in it has a character that is none (\u0000, or half of a pair)")
+    elif not isinstance(document, dict):
         framework.wrong(
             Place(1), "the file must hold one object, with roles and competencies or with CFItems"
         )

@@ -267,11 +267,16 @@ def _items(
             continue
         if row.note:
             report.tell(row.line, row.note, "It is taken in as it is.")
-        item = _Item(
-            row,
-            keyed_hash("fact-key", _text([source.name, *row.key])),
-            keyed_hash("fact", _text(row.statement)),
-        )
+        try:
+            item = _Item(
+                row,
+                keyed_hash("fact-key", _text([source.name, *row.key])),
+                keyed_hash("fact", _text(row.statement)),
+            )
+        except UnicodeEncodeError:  # JSON's escapes can write half of a pair
+            report.refused += 1
+            report.tell(row.line, "has characters that no text can hold", "Export it again.")
+            continue
         digest, line = seen.setdefault(item.key, (item.digest, row.line))
         if line == row.line and digest == item.digest:
             items.append(item)

@@ -272,3 +272,16 @@ def test_it_is_imported_in_as_many_queries_whatever_its_size(django_assert_max_n
         import_framework(f"role,competency,level,lesson\n{rows}".encode(), now=NOW)
 
     assert CompetencyLesson.objects.count() == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"competency,competency_name\na,A\0B\n",
+        rb'{"competencies": [{"key": "a", "name": "A \u0000"}]}',
+        rb'{"competencies": [{"key": "a", "name": "A \ud800"}]}',
+    ],
+)
+def test_it_refuses_characters_that_are_none(content: bytes) -> None:
+    with pytest.raises(FrameworkFaults, match="character that is none"):
+        import_framework(content, now=NOW)

@@ -86,3 +86,27 @@ def test_it_is_run_from_the_command_line(ann: Learner, tmp_path: Path) -> None:
     file.write_bytes(b"employee_id\n")
     with pytest.raises(CommandError, match="missing columns competency, level, as_of, source"):
         call_command("import_skills", str(file))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (b"E-1;welding;\xc2\xb2;2026-01-31;test;\n", "line 2: level '\u00b2' is not on the scale"),
+        (b"E-1;welding;2;2026-01-31;test;;2\n", "line 2: more cells than the header has"),
+        (
+            b"E-1;welding;2;2026-01-31;test;\nE-1;welding;4;2026-01-31;test;\n",
+            "line 3: another level than in line 2",
+        ),
+    ],
+)
+def test_it_takes_no_word_for_another(ann: Learner, rows: bytes, said: str) -> None:
+    with pytest.raises(SkillFaults, match=said):
+        import_skills(b"employee_id;competency;level;as_of;source;note\n" + rows, now=NOW)
+
+    assert not BaselineSkill.objects.exists()
+
+
+def test_it_passes_over_the_empty_rows_that_spreadsheets_leave(ann: Learner) -> None:
+    taken = import_skills(b"\xef\xbb\xbf" + FILE.replace(b"\n", b"\r\n") + b";;;;;\r\n;;;;;\r\n", now=NOW)
+
+    assert taken.new == 2

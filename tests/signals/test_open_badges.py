@@ -1,5 +1,6 @@
 """Badges: believed with their issuer's key, refused against it, and marked as unverified without one."""
 
+import base64
 import hashlib
 import json
 from functools import cache
@@ -309,3 +310,13 @@ def test_it_reads_one_badge_a_line() -> None:
     ]
 
     assert counts(bring("open_badges", "\n".join(lines))) == {"new": 3}
+
+
+def test_it_refuses_a_badge_with_half_a_character() -> None:
+    credential = (
+        rb'{"type": ["OpenBadgeCredential"], "issuer": "https://i.example", "validFrom": "2025-01-01T00:00:00Z",'
+        rb' "credentialSubject": {"id": "mailto:a@x.example", "achievement": {"id": "urn:a", "name": "\ud800"}}}'
+    )
+    parts = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', credential, b"x"))
+
+    assert counts(bring("open_badges", b".".join(parts))) == {"refused": 1}
