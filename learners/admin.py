@@ -23,6 +23,7 @@ from learners.framework.admin import (
     RoleCompetencyInline,
 )
 from learners.identity import canonical, change_address, employee_hash, identifier_hash, resolve
+from learners.linking import admin as linking_admin
 from learners.models import (
     BaselineSkill,
     Competency,
@@ -38,7 +39,9 @@ from learners.models import (
     User,
 )
 from learners.models.people import login_hash
-from learners.scim import admin as _scim_admin  # noqa: F401  (registers itself)
+from learners.scim import admin as scim_admin
+
+__all__ = ["linking_admin", "scim_admin"]  # register the pages of their own
 
 
 def _uuid(text: str) -> UUID | None:
@@ -257,7 +260,3 @@ class EnrolmentAdmin(Kept):
         else:
             obj.ended_at = obj.ended_at or now
         super().save_model(request, obj, form, change)
-
-
-# The review queue and the merges register themselves.
-from learners.linking import admin as _linking  # noqa: E402, F401

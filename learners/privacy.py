@@ -269,12 +269,7 @@ def _own_profile(learner: Learner) -> dict[str, Any]:
 
 def same_person(subject: UUID) -> list[UUID]:
     """The person's other records, the one that is kept first: what is asked of one is asked of all."""
-    kept, seen = subject, {subject}
-    while (into := Learner.objects.filter(pk=kept).values_list("merged_into", flat=True).first()) is not None:
-        if into in seen:
-            break
-        kept = into
-        seen.add(kept)
+    kept = Learner.objects.kept_records([subject]).get(subject, subject)
     found = [kept]
     wave = [kept]
     while wave:

@@ -1,10 +1,12 @@
 """Sets of learners and what belongs to them, in the words of the domain."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db import models
+from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q, UUIDField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Now
@@ -22,6 +24,18 @@ if TYPE_CHECKING:
         RoleName,
         User,
     )
+
+# Merges follow each other; the database makes no circle of them, and UNION would end one.
+KEPT = """
+    WITH RECURSIVE merge (id, into_id) AS (
+        SELECT id, merged_into_id FROM learners_learner WHERE id = ANY(%s) AND merged_into_id IS NOT NULL
+        UNION
+        SELECT merge.id, further.merged_into_id FROM merge JOIN learners_learner further ON further.id = merge.into_id
+        WHERE further.merged_into_id IS NOT NULL
+    )
+    SELECT merge.id, merge.into_id FROM merge JOIN learners_learner kept ON kept.id = merge.into_id
+    WHERE kept.merged_into_id IS NULL
+"""
 
 # A circle of units (which only a direct write to the database can make) must not hang a query, hence UNION,
 # which drops what was met before.
@@ -120,6 +134,12 @@ class LearnerQuerySet(models.QuerySet["Learner"]):
         if Role.COACH in user.roles:
             seen |= _in_charge(user, Oversight.Kind.COACH, on or database_today())
         return present.filter(seen)
+
+    def kept_records(self, learner_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+        """Of these records the ones that were found to be somebody's second → the record that was kept."""
+        with connection.cursor() as cursor:
+            cursor.execute(KEPT, [list(learner_ids)])
+            return dict(cursor.fetchall())
 
     def current_staff(self, on: date) -> "LearnerQuerySet":
         """Those who work here on a date: not left, not erased, not another record of somebody."""

@@ -70,25 +70,38 @@ def take_back(enrolment_ids: Collection[int]) -> None:
             [sorted(enrolment_ids)],
         )
         ended = cursor.fetchall()
-        for enrolment_id, iri, ended_at, is_active_elsewhere in ended:
-            cursor.execute(
-                "SELECT occurred_at, verb, success, voided_seq IS NULL FROM signals_event"
-                " WHERE enrolment_id = %s AND activity = %s AND verb = ANY(%s) ORDER BY known_seq",
-                [enrolment_id, activity_key(iri), [*ENDS]],
-            )
-            said = cursor.fetchall()
-            if not any(at == ended_at and not stands for at, _, _, stands in said):
-                continue  # something else ended it
-            standing = [(at, verb, success) for at, verb, success, stands in said if stands]
-            if standing:
-                at, verb, success = standing[0]
-                _set(enrolment_id, state_after(verb, success), at)
-            elif not is_active_elsewhere:
-                _set(enrolment_id, "active", None)
-
-
-def _set(enrolment_id: int, state: str, at: datetime | None) -> None:
-    with connection.cursor() as cursor:
+        if not ended:
+            return
         cursor.execute(
-            "UPDATE learners_enrolment SET state = %s, ended_at = %s WHERE id = %s", [state, at, enrolment_id]
+            "SELECT enrolment_id, activity, occurred_at, verb, success, voided_seq IS NULL FROM signals_event"
+            " WHERE enrolment_id = ANY(%s) AND verb = ANY(%s) ORDER BY enrolment_id, known_seq",
+            [[row[0] for row in ended], [*ENDS]],
         )
+        said: dict[tuple[int, int], list[_Said]] = {}
+        for enrolment_id, activity, *rest in cursor.fetchall():
+            said.setdefault((enrolment_id, activity), []).append(_Said(*rest))
+        changed: list[tuple[int, str, datetime | None]] = []
+        for enrolment_id, iri, ended_at, is_active_elsewhere in ended:
+            about_course = said.get((enrolment_id, activity_key(iri)), [])
+            if not any(one.at == ended_at and not one.stands for one in about_course):
+                continue  # something else ended it
+            standing = next((one for one in about_course if one.stands), None)
+            if standing is not None:
+                changed.append((enrolment_id, state_after(standing.verb, standing.success), standing.at))
+            elif not is_active_elsewhere:
+                changed.append((enrolment_id, "active", None))
+        if changed:
+            cursor.execute(
+                "UPDATE learners_enrolment e SET state = n.state, ended_at = n.at"
+                " FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) n(id, state, at) WHERE e.id = n.id",
+                [list(column) for column in zip(*changed, strict=True)],
+            )
+
+
+class _Said(NamedTuple):
+    """A statement that ends enrolments, and whether it stands: it does until it is voided."""
+
+    at: datetime
+    verb: int
+    success: bool | None
+    stands: bool

@@ -70,5 +70,11 @@ def id_in(raw: bytes) -> UUID | None:
     """The id of a statement that may otherwise be wrong, where it can be made out."""
     try:
         return UUID(msgspec.json.decode(raw)["id"])
-    except Exception:  # whatever was sent: then it has none
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # whatever was sent: it has none
         return None

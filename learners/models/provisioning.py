@@ -44,6 +44,11 @@ class ScimClient(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def source(self) -> str:
+        """What this client is called among the sources of role names."""
+        return f"scim:{self.name}"
+
 
 class ScimPerson(models.Model):
     """One learner as one identity provider describes them. After a DELETE the row stays, for their return."""

@@ -70,12 +70,15 @@ class Known:
 
     def _merged(self, about: About | None) -> dict[bytes, Learner]:
         """Records that were found to be somebody's second one, as a source knows them, and that somebody."""
-        rows = Learner.objects.filter(merged_into__isnull=False).select_related("merged_into")
+        merged = Learner.objects.filter(merged_into__isnull=False)
         if about is not None:
-            return {one.pk.bytes: _kept(one) for one in rows.filter(pk__in=about.people)}
-        return {
-            bytes(one.employee_hash or b""): _kept(one) for one in rows.filter(employee_hash__isnull=False)
-        }
+            names = {pk: pk.bytes for pk in about.people}
+        else:
+            rows = merged.filter(employee_hash__isnull=False).values_list("pk", "employee_hash")
+            names = {pk: bytes(hashed or b"") for pk, hashed in rows}
+        kept = Learner.objects.kept_records(names)
+        people = Learner.objects.in_bulk(set(kept.values()))
+        return {names[pk]: people[into] for pk, into in kept.items()}
 
     def _concerned(self, about: About | None) -> tuple[Q, Q, Q]:
         """Which users, identifiers and relations concern these people."""
@@ -162,13 +165,6 @@ def unit_paths(units: dict[int, OrgUnit] | None = None) -> dict[int, Path]:
     """Every unit's names from the top down, by its key."""
     units = units if units is not None else {one.pk: one for one in OrgUnit.objects.order_by("pk")}
     return {pk: _path(one, units) for pk, one in units.items()}
-
-
-def _kept(learner: Learner) -> Learner:
-    """The record that is kept; merges can follow each other, never in a circle."""
-    while learner.merged_into is not None:
-        learner = learner.merged_into
-    return learner
 
 
 def _path(unit: OrgUnit, units: dict[int, OrgUnit]) -> Path:

@@ -11,7 +11,7 @@ from consent.actors import Party
 from learners.models import OrgUnit, RoleName, ScimClient, ScimGroup, ScimMembership, ScimPerson
 from learners.rolenames import note, spelling
 from learners.roster.known import About, Known
-from learners.scim.people import people_of, place_by_group, source_of
+from learners.scim.people import people_of, place_by_group
 from learners.scim.saying import path_of
 from learners.scim.schemas import Group
 
@@ -108,7 +108,7 @@ def _find_meaning(group: ScimGroup, name: str, *, now: datetime) -> None:
     """The unit or role name a group of this name stands for."""
     client = group.client
     if client.groups_mean == ScimClient.Groups.JOB_ROLE:
-        named: RoleName | None = note([name], source=source_of(client), now=now).get(spelling(name))
+        named: RoleName | None = note([name], source=client.source, now=now).get(spelling(name))
         group.role_name = named
     if client.groups_mean != ScimClient.Groups.UNIT:
         return

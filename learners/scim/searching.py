@@ -4,6 +4,7 @@ Personal data is encrypted, so the database narrows by keyed hashes whatever a f
 the filter is answered on what was found. A filter that narrows nothing is answered for MOST_READ people at most.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -46,8 +47,9 @@ class _Narrowing(FilterVisitor[Q | None]):
             return None
         return self.equals(_dotted(node.attr_path), node.value)
 
+    @abstractmethod
     def equals(self, attribute: str, value: str) -> Q | None:
-        raise NotImplementedError
+        """The condition for this attribute being that; None where no look-up key knows it."""
 
     def visit_logical_expr(self, node: LogicalExpr) -> Q | None:
         terms = [self.visit(term) for term in node.terms]

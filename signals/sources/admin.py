@@ -33,6 +33,13 @@ LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command
 KEPT_SECONDS = 900  # between preview and import
 
 
+def _offer(form: forms.BaseForm, choices: list[tuple[str, str]]) -> None:
+    """Lets the form's source be one of these. The registry is complete only when forms are made, not when read."""
+    field = form.fields["source"]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices
+
+
 def _labels(**wanted: bool) -> list[tuple[str, str]]:
     return [
         (source.name, source.label)
@@ -59,9 +66,7 @@ class FeedForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].choices = [  # type: ignore[attr-defined]
-            (name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")
-        ]
+        _offer(self, [(name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")])
 
     def clean_settings(self) -> dict[str, Any]:
         found = self.cleaned_data["settings"] or {}
@@ -83,8 +88,8 @@ class FeedForm(forms.ModelForm):
                 public_keys(data.get("settings") or {})
         except PullFailed as fault:
             self.add_error("settings" if "setting" in str(fault) else "base_url", str(fault))
-        except Exception as fault:  # whatever a library makes of a key that is none
-            self.add_error("settings", f"These keys cannot be read ({type(fault).__name__}).")
+        except ValueError as fault:
+            self.add_error("settings", f"These keys cannot be read: {fault}")
         if source == "git_forge" and len(data.get("secret") or "") < 16:
             self.add_error("secret", "A webhook needs a secret of 16 characters or more.")
         return data
@@ -152,7 +157,7 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].choices = _labels(takes_files=True)  # type: ignore[attr-defined]
+        _offer(self, _labels(takes_files=True))
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -382,7 +387,7 @@ class DataContractForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].choices = [("", "the record store"), *_labels()]  # type: ignore[attr-defined]
+        _offer(self, [("", "the record store"), *_labels()])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -31,6 +31,13 @@ class CannotCheck(Exception):
 
 def public_keys(settings: dict[str, Any]) -> list[Any]:
     """The keys of a feed's settings: ``jwks`` (RFC 7517), ``pem``, or ``multibase`` (z6Mk…). Raises ValueError."""
+    try:
+        return _keys_in(settings)
+    except (jwt.PyJWTError, UnsupportedAlgorithm, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"no key of a kind we know ({type(error).__name__}).") from error
+
+
+def _keys_in(settings: dict[str, Any]) -> list[Any]:
     keys: list[Any] = []
     for entry in (settings.get("jwks") or {}).get("keys", ()):
         keys.append(jwt.PyJWK(entry, algorithm=None if "alg" in entry else _algorithm(entry)).key)
