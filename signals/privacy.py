@@ -203,7 +203,23 @@ FIELDS: dict[str, Fields] = {
         ),
         (),
     ),
-    "ModelVersion": Fields((), ("id", "name", "kind", "parameters", "is_live", "created_at")),
+    "ModelVersion": Fields(
+        (),
+        (
+            *(
+                "id",
+                "name",
+                "kind",
+                "parameters",
+                "is_live",
+                "created_at",
+                "artefact",
+                "feature_set",
+                "label",
+            ),
+            *("trained_as_of", "dataset_hash", "code_version", "metrics", "card"),
+        ),
+    ),
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),

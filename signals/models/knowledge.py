@@ -5,18 +5,37 @@ from django.db.models import Q
 
 
 class ModelVersion(models.Model):
-    """One way of turning features into a risk, with its parameters."""
+    """One way of turning features into a risk, with its parameters; for one that was trained, how it came to be."""
 
     name = models.CharField(max_length=64, unique=True)  # "composite-1"
     kind = models.CharField(max_length=32)
     parameters = models.JSONField(default=dict)
     is_live = models.BooleanField(default=False)
     created_at = models.DateTimeField()
+    # What only a trained version has; see signals.risk.learned for the artefact, signals.training for the rest.
+    artefact = models.BinaryField(null=True, blank=True)  # zstd of JSON; never code
+    feature_set = models.CharField(max_length=64, blank=True, db_default="")
+    label = models.CharField(
+        max_length=64, blank=True, db_default=""
+    )  # definition and version: "passed_by_end@1"
+    trained_as_of = models.DateTimeField(null=True, blank=True)  # nothing known later was used
+    dataset_hash = models.CharField(max_length=64, blank=True, db_default="")
+    code_version = models.CharField(max_length=64, blank=True, db_default="")
+    metrics = models.JSONField(default=dict, db_default={}, blank=True)
+    card = models.JSONField(
+        default=dict, db_default={}, blank=True
+    )  # the model card, as signals.training.card writes it
 
     class Meta:
         ordering = ("-created_at", "-pk")
         constraints = [
-            models.UniqueConstraint(fields=("is_live",), condition=Q(is_live=True), name="one_model_is_live")
+            models.UniqueConstraint(fields=("is_live",), condition=Q(is_live=True), name="one_model_is_live"),
+            # Retraining on the same data with the same code and method gives the same model.
+            models.UniqueConstraint(
+                fields=("kind", "label", "dataset_hash", "code_version"),
+                condition=~Q(dataset_hash=""),
+                name="a_model_is_trained_once_per_dataset_and_code",
+            ),
         ]
 
     def __str__(self) -> str:
