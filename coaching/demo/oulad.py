@@ -165,9 +165,7 @@ class Oulad:
             [run.length_days, run.module, run.presentation],
         )
         return [
-            Person(
-                *row[:6], declared={name: said for name, said in zip(DECLARED, row[6:], strict=True) if said}
-            )
+            Person(*row[:6], {name: said for name, said in zip(DECLARED, row[6:], strict=True) if said})
             for row in rows
         ]
 
