@@ -16,6 +16,7 @@ from signals.models.events import (
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.mastery import ItemDifficulty, Mastery, MasteryFit
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -51,8 +52,11 @@ __all__ = [
     "ImportRun",
     "IntakeNote",
     "IssuerTrust",
+    "ItemDifficulty",
     "Label",
     "Lineage",
+    "Mastery",
+    "MasteryFit",
     "ModelVersion",
     "Network",
     "ParkedOutside",
