@@ -1,5 +1,6 @@
 """Single answers that show a competency, and the SQL that sums them up for people as of moments."""
 
+from datetime import timedelta
 from typing import Any
 
 from learners.models import CompetencyItem
@@ -20,7 +21,7 @@ def current_fit() -> MasteryFit | None:
 
 
 def parameters(shown: dict[int, int], fit: MasteryFit | None) -> dict[str, Any]:
-    """What SUMMED and ESTIMATED ask for: which items count, and the parameters of each competency."""
+    """What the SQL below asks for: which items count, and the parameters of each competency."""
     competencies = sorted(set(shown.values()))
     strands = [
         fit.strands.get(str(competency), fit.pooled) if fit is not None else PRIOR
@@ -39,7 +40,7 @@ def parameters(shown: dict[int, int], fit: MasteryFit | None) -> dict[str, Any]:
 
 # From point(n, learner_id, as_of): the faded sums of each person's answers, by competency. An answer counts from when
 # it was given; of two at once the id decides, so that an answer that comes late changes nothing but its own place.
-SUMMED = """
+_SUMMED = """
 answer AS (
     SELECT point.n, item.competency_id, r.enrolment_id, r.occurred_at,
            coalesce(r.success::int::float8, least(greatest(r.scaled, 0), 1)) AS share,
@@ -50,7 +51,7 @@ answer AS (
     JOIN signals_assessmentresult r ON r.enrolment_id = own.id
     JOIN unnest(%(items)s::bigint[], %(shows)s::bigint[]) AS item (activity, competency_id)
         ON item.activity = r.activity
-    WHERE r.is_item AND r.voided_seq IS NULL AND r.occurred_at <= point.as_of - %(lag)s
+    WHERE r.is_item AND r.voided_seq IS NULL AND {seen} <= point.as_of - %(lag)s
 ),
 -- Below a weight of a millionth an answer is forgotten; without this bound the power would underflow.
 summed AS (
@@ -68,3 +69,12 @@ estimated AS (
         AS strand (competency_id, start, gain, loss) USING (competency_id)
 )
 """
+
+# What serves the present has been stored; a clock a few minutes ahead of ours means "now".
+PRESENT = _SUMMED.format(seen="r.occurred_at")
+CLOCK_AHEAD = timedelta(minutes=10)
+# What is told of the past leaves out what came to be known only later. Of an event in the cold store, that is lost.
+PAST = _SUMMED.format(
+    seen="""greatest(r.occurred_at, (SELECT v.known_at FROM signals_event v
+                                 WHERE v.occurred_at = r.occurred_at AND v.statement_id = r.statement_id))"""
+)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from signals.mastery.answers import SUMMED, current_fit, items, parameters
+from signals.mastery.answers import CLOCK_AHEAD, PAST, PRESENT, current_fit, items, parameters
 from signals.mastery.factors import LEAST_ANSWERS
 from signals.models import Mastery
 
@@ -24,13 +24,13 @@ class Estimate(NamedTuple):
     known: int  # competencies with enough answers
 
 
-_AS_OF = f"""
+_AS_OF = """
 WITH point AS MATERIALIZED (
     SELECT p.n, p.enrolment_id, p.as_of, e.learner_id
     FROM unnest(%(ids)s::bigint[], %(as_of)s::timestamptz[]) WITH ORDINALITY AS p (enrolment_id, as_of, n)
     JOIN learners_enrolment e ON e.id = p.enrolment_id
 ),
-{SUMMED}
+{summed}
 SELECT point.enrolment_id, point.as_of, min(value), avg(value), count(*)
 FROM estimated JOIN point USING (n)
 -- A competency is a person's, whatever course it was shown in; here are those that this course has asked about.
@@ -43,14 +43,24 @@ ORDER BY point.n
 def as_of(points: Sequence[tuple[int, datetime]], *, mark_lag_days: int = 0) -> list[Estimate]:
     """The estimate for each of these (enrolment, moment), in their order; none for those of whom too little is known.
 
-    With a lag, answers count only so many days after they were given. The parameters are those of the newest fit.
+    Only answers that were known at the moment count; with a lag, only so many days after they were given. The
+    parameters are those of the newest fit.
     """
+    return _estimates(points, PAST, timedelta(days=mark_lag_days))
+
+
+def present(points: Sequence[tuple[int, datetime]]) -> list[Estimate]:
+    """The same as things stand, each with its own "now": everything that is stored counts."""
+    return _estimates(points, PRESENT, -CLOCK_AHEAD)
+
+
+def _estimates(points: Sequence[tuple[int, datetime]], summed: str, lag: timedelta) -> list[Estimate]:
     shown = items()
     if not points or not shown:
         return []
     fixed = {
         **parameters(shown, current_fit()),
-        "lag": timedelta(days=mark_lag_days),
+        "lag": lag,
         "least": LEAST_ANSWERS,
     }
     found: list[Estimate] = []
@@ -58,17 +68,20 @@ def as_of(points: Sequence[tuple[int, datetime]], *, mark_lag_days: int = 0) -> 
         some = points[first : first + AT_ONCE]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL jit = off")
-            cursor.execute(_AS_OF, {**fixed, "ids": [pk for pk, _ in some], "as_of": [at for _, at in some]})
+            cursor.execute(
+                _AS_OF.format(summed=summed),
+                {**fixed, "ids": [pk for pk, _ in some], "as_of": [at for _, at in some]},
+            )
             found += [Estimate(*row) for row in cursor.fetchall()]
     return found
 
 
-_KEEP = f"""
+_KEEP = """
 WITH point AS MATERIALIZED (
     SELECT id AS n, id AS learner_id, %(now)s::timestamptz AS as_of
     FROM unnest(%(learners)s::uuid[]) AS p (id)
 ),
-{SUMMED}
+{summed}
 INSERT INTO signals_mastery (learner_id, competency_id, value, low, high, answers, last_answer_at, as_of, fit_id)
 SELECT n, competency_id, value,
        -- Rounding must not push a bound past what it bounds.
@@ -104,12 +117,12 @@ def keep(learners: Collection[UUID], *, now: datetime) -> int:
     fit = current_fit()
     with connection.cursor() as cursor:
         cursor.execute(
-            _KEEP,
+            _KEEP.format(summed=PRESENT),
             {
                 **parameters(shown, fit),
                 "learners": sorted(learners),
                 "now": now,
-                "lag": timedelta(),  # type: ignore[dict-item]
+                "lag": -CLOCK_AHEAD,  # type: ignore[dict-item]
                 "fit": fit.pk if fit is not None else None,
             },
         )

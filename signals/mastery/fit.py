@@ -25,7 +25,7 @@ FADINGS = (1.0, FADING, 0.8)
 HELD_OUT = 5  # every fifth person
 LAST = 5  # answers in the baseline
 # How far parameters stray: of a competency from all, of an item from its competency, of all from what we assume.
-SPREAD_START, SPREAD_RATE, SPREAD_ITEM, SPREAD_PRIOR = 1.0, 0.2, 1.0, 1.0
+SPREAD_START, SPREAD_RATE, SPREAD_ITEM, SPREAD_PRIOR = 1.0, 0.1, 1.0, 1.0
 LEARNERS_AT_ONCE = 2000
 
 

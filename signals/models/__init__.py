@@ -15,7 +15,15 @@ from signals.models.events import (
     VerbSynonym,
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
-from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.knowledge import (
+    CohortGrid,
+    FeatureFault,
+    FeatureRow,
+    Label,
+    ModelVersion,
+    Risk,
+    RiskChange,
+)
 from signals.models.mastery import ItemDifficulty, Mastery, MasteryFit
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
@@ -36,6 +44,7 @@ __all__ = [
     "AttachmentUse",
     "AwaitedEmployee",
     "ClockCorrection",
+    "CohortGrid",
     "ContractBreach",
     "Credential",
     "DailyRollup",
@@ -46,6 +55,7 @@ __all__ = [
     "Document",
     "EnrolmentMark",
     "Event",
+    "FeatureFault",
     "FeatureRow",
     "Feed",
     "Finding",
