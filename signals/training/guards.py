@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from learners.models import Enrolment
+from learners.models import DeclaredAttribute, Enrolment
 from signals.features.allowed import computable
 from signals.labels import definition_of, for_training
 
@@ -54,6 +54,10 @@ class FeatureTellsTheOutcome(UnfitForTraining):
     """A feature knows how it ended."""
 
 
+class DeclaredAttributeAsFeature(UnfitForTraining):
+    """What people declared of themselves for audits of fairness is among the features."""
+
+
 class MarkBeforeItsReturn(UnfitForTraining):
     """A mark was used before people got it back."""
 
@@ -64,10 +68,21 @@ class SurvivorsOnly(UnfitForTraining):
 
 def check(dataset: "Dataset", *, now: datetime, least: int = LEAST_CASES) -> None:
     """Raises the first of these errors that holds of the set as it is. `now`: what may be known of its outcomes."""
+    no_declared_attribute_is_a_feature(dataset)
     labels_have_matured(dataset, now=now)
     both_kinds(dataset, least=least)
     no_feature_is_dated_ahead(dataset)
     no_feature_tells_the_outcome(dataset)
+
+
+def no_declared_attribute_is_a_feature(dataset: "Dataset") -> None:
+    """Raises DeclaredAttributeAsFeature. Percentiles and other children of an attribute carry its name."""
+    names = (*DeclaredAttribute.Name.values, *dataset.attributes)
+    used = [key for key in dataset.keys if any(key == name or key.startswith(f"{name}_") for name in names)]
+    if used:
+        raise DeclaredAttributeAsFeature(
+            f"{', '.join(used)} was declared for audits of fairness; no model may read it."
+        )
 
 
 def labels_have_matured(dataset: "Dataset", *, now: datetime) -> None:

@@ -1,11 +1,10 @@
 """Declared attributes are for those who audit a model: nothing that computes a risk or decides may read them."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.guards.project import ROOT
+from tests.guards.project import source_files
 
 # Who may: where they live and leave, and who looks whether a model treats groups alike.
 MAY = (
@@ -20,18 +19,15 @@ MAY = (
     "signals/monitoring/",
 )
 WORDS = re.compile(r"DeclaredAttribute|learners\.declared|\.declared\b")
-FILES = sorted(
-    path
-    for app in ("consent", "learners", "signals", "interventions", "coaching", "config")
-    for path in (ROOT / app).rglob("*.py")
-    if not path.relative_to(ROOT).as_posix().startswith(MAY)
-)
+FILES = {
+    path.as_posix(): path
+    for path in source_files("consent", "learners", "signals", "interventions", "coaching", "config")
+    if not path.as_posix().startswith(MAY)
+}
 
 
 def test_it_reads_declared_attributes_only_where_fairness_is_audited() -> None:
-    reading = [
-        path.relative_to(ROOT).as_posix() for path in FILES if WORDS.search(path.read_text(encoding="utf-8"))
-    ]
+    reading = [name for name, path in FILES.items() if WORDS.search(path.read_text(encoding="utf-8"))]
 
     assert not reading
 
@@ -44,4 +40,4 @@ def test_it_names_no_feature_after_one(name: str) -> None:
 
 
 def test_it_finds_the_files_it_speaks_of() -> None:
-    assert Path(ROOT / "signals/features/definitions.py") in FILES
+    assert "signals/features/definitions.py" in FILES

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
 from consent import record as consent
@@ -14,6 +13,8 @@ from signals.training import guards
 from signals.training.dataset import Dataset
 from tests.support.consent import ADMIN
 from tests.support.knowledge import day, enrolled
+
+np: Any = pytest.importorskip("numpy")
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -50,8 +51,16 @@ def test_it_lets_an_honest_set_pass() -> None:
 
 
 def test_it_refuses_labels_that_nobody_could_know_yet() -> None:
-    with pytest.raises(guards.LabelFromTheFuture, match="400 of 400 rows .* pass_30d@1 .* 01 March 2026"):
+    with pytest.raises(guards.LabelFromTheFuture, match=r"400 of 400 rows .* pass_30d@1 .* 01 March 2026"):
         guards.check(dataset(), now=datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("key", ["gender", "age_band_pct", "home_town"])
+def test_it_refuses_what_people_declared_of_themselves(key: str) -> None:
+    declared = {"home_town": ("",) * 400}
+
+    with pytest.raises(guards.DeclaredAttributeAsFeature, match=key):
+        guards.check(dataset(keys=("amount_7", key), attributes=declared), now=NOW)
 
 
 def test_it_lets_unknown_labels_wait() -> None:
@@ -80,7 +89,7 @@ def test_it_names_a_feature_that_is_dated_ahead() -> None:
     broken = dataset()
     broken.features[7, 1] = broken.as_of[7] + 1
 
-    with pytest.raises(guards.FeatureFromTheFuture, match="last_active_at .* 1 rows"):
+    with pytest.raises(guards.FeatureFromTheFuture, match=r"last_active_at .* 1 rows"):
         guards.check(broken, now=NOW)
 
 
