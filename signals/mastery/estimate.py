@@ -81,25 +81,40 @@ WITH point AS MATERIALIZED (
     SELECT id AS n, id AS learner_id, %(now)s::timestamptz AS as_of
     FROM unnest(%(learners)s::uuid[]) AS p (id)
 ),
-{summed}
-INSERT INTO signals_mastery (learner_id, competency_id, value, low, high, answers, last_answer_at, as_of, fit_id)
-SELECT n, competency_id, value,
-       -- Rounding must not push a bound past what it bounds.
-       least(greatest((value + z.square / (2 * number) - spread) / (1 + z.square / number), 0), value),
-       greatest(least((value + z.square / (2 * number) + spread) / (1 + z.square / number), 1), value),
-       answers, last_answer_at, %(now)s, %(fit)s
-FROM estimated
-CROSS JOIN (SELECT 1.645::float8 AS z, 1.645::float8 ^ 2 AS square) z
-CROSS JOIN LATERAL (SELECT estimated.right + estimated.wrong AS number) many
-CROSS JOIN LATERAL (
-    SELECT z.z * sqrt(value * (1 - value) / number + z.square / (4 * number * number)) AS spread
-) half
-ORDER BY n, competency_id  -- one order for all writers
-ON CONFLICT (learner_id, competency_id) DO UPDATE SET
-    value = excluded.value, low = excluded.low, high = excluded.high, answers = excluded.answers,
-    last_answer_at = excluded.last_answer_at, as_of = excluded.as_of, fit_id = excluded.fit_id
+{summed},
+bounded AS MATERIALIZED (
+    SELECT n, competency_id, value, answers, last_answer_at,
+           -- Rounding must not push a bound past what it bounds.
+           least(greatest((value + z.square / (2 * number) - spread) / (1 + z.square / number), 0), value) AS low,
+           greatest(least((value + z.square / (2 * number) + spread) / (1 + z.square / number), 1), value) AS high
+    FROM estimated
+    CROSS JOIN (SELECT 1.645::float8 AS z, 1.645::float8 ^ 2 AS square) z
+    CROSS JOIN LATERAL (SELECT estimated.right + estimated.wrong AS number) many
+    CROSS JOIN LATERAL (
+        SELECT z.z * sqrt(value * (1 - value) / number + z.square / (4 * number * number)) AS spread
+    ) half
+),
 -- Two courses of one person may be computed at once: the later look stays.
-WHERE signals_mastery.as_of <= excluded.as_of
+gone AS (
+    DELETE FROM signals_mastery m
+    WHERE m.learner_id = ANY(%(learners)s) AND m.as_of <= %(now)s
+      AND (m.learner_id, m.competency_id) NOT IN (SELECT n, competency_id FROM bounded)  -- hashed once
+    RETURNING 1
+),
+kept AS (
+    INSERT INTO signals_mastery AS m
+        (learner_id, competency_id, value, low, high, answers, last_answer_at, as_of, fit_id)
+    SELECT n, competency_id, value, low, high, answers, last_answer_at, %(now)s, %(fit)s
+    FROM bounded ORDER BY n, competency_id  -- one order for all writers
+    ON CONFLICT (learner_id, competency_id) DO UPDATE SET
+        value = excluded.value, low = excluded.low, high = excluded.high, answers = excluded.answers,
+        last_answer_at = excluded.last_answer_at, as_of = excluded.as_of, fit_id = excluded.fit_id
+    WHERE m.as_of <= excluded.as_of
+      AND (m.value, m.answers, m.last_answer_at, m.fit_id)
+          IS DISTINCT FROM (excluded.value, excluded.answers, excluded.last_answer_at, excluded.fit_id)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
 """
 
 
@@ -111,9 +126,8 @@ def keep(learners: Collection[UUID], *, now: datetime) -> int:
     shown = items()
     if not learners:
         return 0
-    gone = Mastery.objects.filter(learner__in=learners, as_of__lte=now)
     if not shown:
-        return gone.delete()[0]
+        return Mastery.objects.filter(learner__in=learners, as_of__lte=now).delete()[0]
     fit = current_fit()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -126,6 +140,5 @@ def keep(learners: Collection[UUID], *, now: datetime) -> int:
                 "fit": fit.pk if fit is not None else None,
             },
         )
-        kept = cursor.rowcount
-    gone.filter(as_of__lt=now).delete()
-    return kept
+        changed: int = cursor.fetchone()[0]
+    return changed

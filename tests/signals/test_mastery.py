@@ -1,6 +1,6 @@
 """Mastery of competencies from single answers: the arithmetic, the fit, the estimate as of a moment."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -265,6 +265,17 @@ def test_it_forgets_what_no_answer_speaks_for_any_more() -> None:
 
 
 @database
+def test_it_writes_nothing_where_nothing_changed() -> None:
+    shown = Shown()
+    shown.answer(day(1), True)
+    who = [shown.enrolment.learner_id]
+
+    assert estimate.keep(who, now=day(2)) == 1
+    assert estimate.keep(who, now=day(3)) == 0
+    assert Mastery.objects.get().as_of == day(2)
+
+
+@database
 def test_an_older_look_does_not_overwrite_a_newer_one() -> None:
     shown = Shown()
     shown.answer(day(1), True)
@@ -367,4 +378,3 @@ def test_a_refresh_asks_no_more_of_the_database_for_more_competencies(
         estimate.keep([shown.enrolment.learner_id], now=day(2))
 
     assert Mastery.objects.count() == 5
-    assert timedelta(0) == Mastery.objects.latest("as_of").as_of - day(2)
