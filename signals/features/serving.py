@@ -214,7 +214,7 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
         .order_by("course_id", "pk")
         .values_list("course_id", "activity_iri", "due_day", "weight", "competency_id")
     )
-    concepts = _concepts() | {activity_key(iri): concept for _, iri, _, _, concept in steps if concept}
+    known = concepts() | {activity_key(iri): concept for _, iri, _, _, concept in steps if concept}
     rated = _ratings(ids, max(as_of for _, as_of in points))
     return {
         "ids": ids,
@@ -225,8 +225,8 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
         "activities": [activity_key(step[1]) for step in steps],
         "due_days": [step[2] for step in steps],
         "weights": [step[3] for step in steps],
-        "concept_activities": list(concepts),
-        "concepts": list(concepts.values()),
+        "concept_activities": list(known),
+        "concepts": list(known.values()),
         "rated": [row[0] for row in rated],
         "rated_at": [row[1] for row in rated],
         "ratings": [row[2] for row in rated],
@@ -238,7 +238,7 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
     }
 
 
-def _concepts() -> dict[int, int]:
+def concepts() -> dict[int, int]:
     """Activity → the competency that it teaches or asks about, as the framework says."""
     found: dict[int, int] = {}
     for model in (CompetencyLesson, CompetencyItem):
