@@ -28,8 +28,8 @@ def page() -> str:
     lines = [
         "# Features",
         "",
-        f"Feature set `{FEATURE_SET}`. Made by `manage.py features --markdown > docs/features.md` from the definitions in"
-        " `signals/features/`; do not edit by hand.",
+        f"Feature set `{FEATURE_SET}`. Made by `manage.py features --markdown > docs/features.md` from the definitions"
+        " in `signals/features/`; do not edit by hand.",
         "",
         "Unknown is unknown (null), never nought; counts of nothing are nought. Days and hours are UTC. A percentile"
         " compares with the people of the same course and start, and is unknown where fewer than ten are known. "

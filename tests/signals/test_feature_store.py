@@ -21,6 +21,7 @@ from signals.features.rollup import RECIPE
 from signals.models import DailyRollup, EnrolmentMark, FeatureFault, FeatureRow, Risk, Verb
 from signals.xapi.keys import activity_key, activity_type_key
 from tests.support.knowledge import day, enrolled, features_of, make_event, make_result
+from tests.support.signals import make_course, make_enrolment
 
 pytestmark = pytest.mark.django_db
 
@@ -196,7 +197,7 @@ def test_it_reads_what_others_said_of_the_person() -> None:
 def test_it_counts_how_earlier_courses_ended() -> None:
     first = enrolled()
     Enrolment.objects.filter(pk=first.pk).update(state="completed", ended_at=day(5))
-    second = enrolled(iri="https://lms.example.com/course/2")
+    second = make_enrolment(first.learner, make_course("https://lms.example.com/course/2"))
 
     assert features_of(second, now=day(4))["courses_ended"] == 0
     EnrolmentMark.objects.filter(pk=second.pk).update(dirty_since=day(6))
