@@ -41,8 +41,8 @@ WITH enrolment AS MATERIALIZED (
 ),
 rollup AS MATERIALIZED (
     -- A clock a few minutes ahead of ours means "now".
-    SELECT r.enrolment_id, r.day - DATE '1970-01-01' AS day, r.events, r.amount, r.learning_sessions, r.seconds, r.hasty,
-           r.activities, {_AMOUNTS}, least(date_part('epoch', r.last_at), e.as_of) AS last_at
+    SELECT r.enrolment_id, r.day - DATE '1970-01-01' AS day, r.events, r.amount, r.learning_sessions, r.seconds,
+           r.hasty, r.activities, {_AMOUNTS}, least(date_part('epoch', r.last_at), e.as_of) AS last_at
     FROM enrolment e CROSS JOIN LATERAL (
         SELECT * FROM signals_dailyrollup d WHERE d.enrolment_id = e.enrolment_id OFFSET 0
     ) r
