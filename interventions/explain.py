@@ -7,6 +7,7 @@ from typing import Any
 from interventions.models import Attempt, Decision
 from interventions.snapshot import Snapshot, restore
 from interventions.wordlist import CONFIDENCE, REASONS, TRIED
+from signals.mastery.choice import ANSWERS
 from signals.risk import composite, reasons
 
 
@@ -46,6 +47,7 @@ def _reasons(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
     seen = snapshot.seen
     features = {
         "mastery": seen.mastery,
+        "mastery_mean": seen.mastery if seen.mastery_from == ANSWERS else None,
         "days_inactive": snapshot.days_inactive,
         "fail_rate": seen.fail_rate,
         "failures_in_a_row": seen.failures_in_a_row,

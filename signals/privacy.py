@@ -33,6 +33,7 @@ from signals.models import (
     FeatureRow,
     Label,
     Lineage,
+    Mastery,
     Network,
     Quarantined,
     Risk,
@@ -241,6 +242,13 @@ FIELDS: dict[str, Fields] = {
         ("enrolment", "as_of", "value"),
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
+    "ItemDifficulty": Fields((), ("activity", "competency", "difficulty", "answers", "fit")),
+    "Mastery": Fields(
+        ("learner", "competency", "value", "low", "high", "answers", "last_answer_at"), ("as_of", "fit")
+    ),
+    "MasteryFit": Fields(
+        (), ("id", "fitted_at", "fading", "pooled", "strands", "answers", "learners", "metrics")
+    ),
     **about_sources.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
@@ -355,6 +363,18 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in RiskChange.objects.filter(enrolment__in=own).order_by("at", "pk")
         ],
+        "mastery": [
+            {
+                "competency": row.competency.name,
+                "next_answer_right": row.value,
+                "between": [row.low, row.high],
+                "answers": row.answers,
+                "last_answer": row.last_answer_at.isoformat(),
+            }
+            for row in Mastery.objects.filter(learner=subject)
+            .select_related("competency")
+            .order_by("competency_id")
+        ],
         "labels": [
             {
                 "enrolment": row.enrolment_id,
@@ -403,6 +423,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "risks": Risk.objects.filter(pk__in=own).delete()[0],
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
+            "mastery": Mastery.objects.filter(learner=subject).delete()[0],
         }
         # The mark itself stays while the enrolment does, as it orders what may still come.
         EnrolmentMark.objects.filter(pk__in=own).update(dirty_days=[], dirty_since=None)
@@ -519,6 +540,7 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     counts = {
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
+        "mastery": Mastery.objects.filter(learner=subject).delete()[0],
     }
     EnrolmentMark.objects.filter(pk__in=own).update(dirty_since=None)
     return counts

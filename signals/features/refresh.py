@@ -12,6 +12,7 @@ from learners.models import Enrolment
 from signals.features import rollup, serving
 from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
+from signals.mastery import estimate as mastery
 from signals.models import EnrolmentMark, FeatureRow, Risk
 from signals.risk.score import Known, score
 
@@ -87,6 +88,7 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
     ]
 
     rollup.recompute((mark.enrolment_id, day) for mark in kept for day in mark.dirty_days)
+    mastery.keep({enrolments[mark.enrolment_id].learner_id for mark in kept}, now=now)
     features = serving.compute([(mark.enrolment_id, now) for mark in kept])
     known = [
         Known(

@@ -11,9 +11,10 @@ from learners.models import CompetencyItem, CompetencyLesson, Enrolment, JobRole
 from signals.features import faults, grids
 from signals.features.cohort import add_percentiles
 from signals.features.compile import compiled, readable
-from signals.features.definitions import COMPUTED
+from signals.features.definitions import COMPUTED, Source
 from signals.features.kinds import KINDS
 from signals.features.rollup import COMPLETING, QUARTERS
+from signals.mastery import estimate as mastery
 from signals.models.events import Verb
 from signals.xapi.keys import activity_key
 
@@ -77,13 +78,14 @@ result AS MATERIALIZED (
     SELECT e.enrolment_id, r.statement_id::text COLLATE "C" AS key,
            least(date_part('epoch', r.occurred_at), e.as_of) AS moment,
            least(date_part('epoch', r.occurred_at), e.as_of) AS seen,
-           r.scaled, r.success, r.is_item, r.activity, c.concept, NULL::float8 AS difficulty
+           r.scaled, r.success, r.is_item, r.activity, c.concept, i.difficulty
     FROM enrolment e CROSS JOIN LATERAL (
         SELECT * FROM signals_assessmentresult a
         WHERE a.enrolment_id = e.enrolment_id AND a.voided_seq IS NULL OFFSET 0
     ) r
     LEFT JOIN unnest(%(concept_activities)s::bigint[], %(concepts)s::bigint[]) AS c (activity, concept)
         ON c.activity = r.activity
+    LEFT JOIN signals_itemdifficulty i ON i.activity = r.activity
 ),
 completion AS MATERIALIZED (
     SELECT enrolment_id, activity, moment FROM result
@@ -167,7 +169,7 @@ def computed(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]
     try:
         rows = _run(statement.sql, given)
     except (DataError, ProgrammingError):
-        raising = _find_raising(given, frozenset())
+        raising = _find_raising(given)
         if not raising:
             raise
         faults.note(raising, now=last)
@@ -187,24 +189,43 @@ def _run(sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def _find_raising(given: dict[str, Any], without: frozenset[str]) -> dict[str, str]:
-    """The definitions that raise on this data, found by halving: {key: what was raised}."""
-    everything = frozenset(feature.key for feature in COMPUTED)
+def _find_raising(given: dict[str, Any]) -> dict[str, str]:
+    """The definitions without which the rest can be computed on this data, by halving: {key: what was raised}."""
+    raised: dict[frozenset[str], str] = {}
 
-    def search(keys: list[str]) -> dict[str, str]:
+    def goes_without(out: frozenset[str]) -> bool:
         try:
-            _run(compiled("postgres", everything - frozenset(keys)).sql, given)
+            _run(compiled("postgres", out).sql, given)
         except (DataError, ProgrammingError) as fault:
-            if len(keys) == 1:
-                code = getattr(fault.__cause__, "sqlstate", None) or ""
-                # Not the message: it may quote the data.
-                logger.error("Feature %s raised %s %s on data.", keys[0], type(fault).__name__, code)
-                return {keys[0]: f"{type(fault).__name__} {code}".strip()}
-            middle = len(keys) // 2
-            return search(keys[:middle]) | search(keys[middle:])
-        return {}
+            # Not the message: it may quote the data.
+            code = getattr(fault.__cause__, "sqlstate", None) or ""
+            raised[out] = f"{type(fault).__name__} {code}".strip()
+            return False
+        return True
 
-    return search(sorted(everything - without))
+    def narrowed(suspects: list[str], out: frozenset[str]) -> list[str]:
+        """Those of the suspects that raise; without all of them, and `out`, the rest goes."""
+        if len(suspects) == 1:
+            return suspects
+        middle = len(suspects) // 2
+        first, last = suspects[:middle], suspects[middle:]
+        if goes_without(out | set(first)):
+            return narrowed(first, out)
+        if goes_without(out | set(last)):
+            return narrowed(last, out)
+        found = narrowed(first, out | set(last))
+        return found + narrowed(last, out | set(found))
+
+    # What builds on others is suspected first: without those others it would not raise either.
+    suspects = [feature.key for feature in reversed(COMPUTED) if feature.source is Source.ENROLMENT]
+    suspects += [feature.key for feature in reversed(COMPUTED) if feature.source is not Source.ENROLMENT]
+    if not goes_without(frozenset(suspects)):
+        return {}
+    found = narrowed(suspects, frozenset())
+    kind = next((kind for out, kind in raised.items() if not out & set(found)), "DatabaseError")
+    for key in found:
+        logger.error("Feature %s raised %s on data and counts as unknown.", key, kind)
+    return dict.fromkeys(found, kind)
 
 
 def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
@@ -215,6 +236,7 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
         .values_list("course_id", "activity_iri", "due_day", "weight", "competency_id")
     )
     known = concepts() | {activity_key(iri): concept for _, iri, _, _, concept in steps if concept}
+    mastered = mastery.present(points)
     rated = _ratings(ids, max(as_of for _, as_of in points))
     return {
         "ids": ids,
@@ -230,11 +252,11 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
         "rated": [row[0] for row in rated],
         "rated_at": [row[1] for row in rated],
         "ratings": [row[2] for row in rated],
-        "mastery_ids": [],
-        "mastery_as_of": [],
-        "weakest": [],
-        "means": [],
-        "known": [],
+        "mastery_ids": [row.enrolment_id for row in mastered],
+        "mastery_as_of": [row.as_of.timestamp() for row in mastered],
+        "weakest": [row.weakest for row in mastered],
+        "means": [row.mean for row in mastered],
+        "known": [row.known for row in mastered],
     }
 
 

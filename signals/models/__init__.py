@@ -24,6 +24,7 @@ from signals.models.knowledge import (
     Risk,
     RiskChange,
 )
+from signals.models.mastery import ItemDifficulty, Mastery, MasteryFit
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -61,8 +62,11 @@ __all__ = [
     "ImportRun",
     "IntakeNote",
     "IssuerTrust",
+    "ItemDifficulty",
     "Label",
     "Lineage",
+    "Mastery",
+    "MasteryFit",
     "ModelVersion",
     "Network",
     "ParkedOutside",
