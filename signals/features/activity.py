@@ -4,7 +4,19 @@ from collections.abc import Callable
 from math import log
 from typing import Any
 
-from signals.features.feature import COACH, DAY, MANAGER, NUDGE, Feature, Sensitivity, Source, latest, share
+from signals.features.feature import (
+    COACH,
+    DAY,
+    MANAGER,
+    NUDGE,
+    Feature,
+    Sensitivity,
+    Source,
+    count_within,
+    latest,
+    share,
+    sum_within,
+)
 
 WHOLE = "whole enrolment"
 _OWNER = "learning data"
@@ -43,7 +55,7 @@ def _sums(column: str, key: str, name: str, unit: str, windows: tuple[int, ...])
             name,
             f"{days} days",
             unit,
-            lambda t, days=days: t[column].sum(where=t.age < days),
+            sum_within(column, days),
             is_count=True,
         )
         for days in windows
@@ -53,6 +65,10 @@ def _sums(column: str, key: str, name: str, unit: str, windows: tuple[int, ...])
 def _faded(age: Any, half_life: int) -> Any:
     """What something so many days ago still counts."""
     return (age.cast("float64") * (-log(2) / half_life)).exp()
+
+
+def _faded_days(half_life: int) -> Callable[[Any], Any]:
+    return lambda t: _faded(t.age, half_life).sum()
 
 
 def _log_ratio(recent: Any, before: Any) -> Any:
@@ -91,7 +107,7 @@ FEATURES: list[Feature] = [
             "Active days",
             f"{days} days",
             "days",
-            lambda t, days=days: t.day.count(where=t.age < days),
+            count_within("day", days),
             is_count=True,
         )
         for days in (3, 7, 14, 30)
@@ -103,7 +119,7 @@ FEATURES: list[Feature] = [
             f"Active days, each counting half after {half_life} days",
             WHOLE,
             "days",
-            lambda t, half_life=half_life: _faded(t.age, half_life).sum(),
+            _faded_days(half_life),
         )
         for half_life in (7, 21)
     ),
