@@ -19,6 +19,8 @@ from learners.models import Enrolment, Identifier
 from signals import clock
 from signals.archive import people
 from signals.expiry import expire, relocate
+from signals.features.kinds import KINDS
+from signals.features.rollup import QUARTERS
 from signals.models import (
     AssessmentResult,
     Attachment,
@@ -201,9 +203,18 @@ FIELDS: dict[str, Fields] = {
             "score_count",
             "completions",
             "last_at",
+            "hasty",
+            *(f"kind_{kind}" for kind in KINDS),
+            *QUARTERS,
+            "opened",
+            "watched",
+            "watched_shares",
         ),
-        (),
+        ("recipe",),
     ),
+    # How ten people and more are spread; nobody can be read from it.
+    "CohortGrid": Fields((), ("id", "course", "starts_on", "as_of", "feature_set", "people", "grids")),
+    "FeatureFault": Fields((), ("id", "key", "version", "fault", "times", "first_at", "last_at")),
     "ModelVersion": Fields(
         (),
         (

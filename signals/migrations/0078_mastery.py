@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('learners', '0031_facts_and_declared_attributes'),
-        ('signals', '0065_rollups_of_an_earlier_recipe'),
+        ('signals', '0066_ratings_and_lighter_features'),
     ]
 
     operations = [
