@@ -260,7 +260,7 @@ def test_it_gives_up_mastery_of_people_who_are_enrolled_nowhere_and_answered_lon
             as_of=at,
         )
 
-    retention.expire(now=day(95))
+    retention.apply(now=day(95))
 
     assert sorted(Mastery.objects.values_list("learner", "last_answer_at")) == sorted(
         [(still.learner_id, day(1)), (over.learner_id, day(90))]
