@@ -28,8 +28,8 @@ def simulated(
     draw = np.random.default_rng(seed)
     shows = np.arange(items) % len(strands)
     difficulty = draw.normal(0, 0.8, items)
-    for strand in range(len(strands)):
-        difficulty[shows == strand] -= difficulty[shows == strand].mean()
+    for number in range(len(strands)):
+        difficulty[shows == number] -= difficulty[shows == number].mean()
     rows = []
     for person in range(people):
         for competency, strand in enumerate(strands):
