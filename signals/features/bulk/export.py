@@ -18,7 +18,7 @@ _NO_INT = -(2**31)
 _NO_BIGINT = -(2**63)
 _NO_FLOAT = "NaN"
 _MICROSECONDS_TO_2000 = 946_684_800_000_000  # PostgreSQL counts from 2000
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 122_880  # one of DuckDB's own groups
 
 # Name, how PostgreSQL says it, numpy's type for its binary form, and what stands for null.
 _COLUMNS: tuple[tuple[str, str, str, object], ...] = (
@@ -36,14 +36,7 @@ _COLUMNS: tuple[tuple[str, str, str, object], ...] = (
     ("progress", f"coalesce(v.progress, '{_NO_FLOAT}')", ">f8", _NO_FLOAT),
     ("session", f"coalesce(v.session, {_NO_BIGINT})", ">i8", _NO_BIGINT),
     ("background_s", f"coalesce(v.background_s, {_NO_INT})", ">i4", _NO_INT),
-    # 0 stands, 1 was voided; 2 and 3 the same of a result, 4 and 5 of a single answer.
-    (
-        "flags",
-        "((v.voided_seq IS NOT NULL)::int + CASE WHEN r.is_item THEN 4 WHEN r.statement_id IS NOT NULL THEN 2"
-        " ELSE 0 END)::smallint",
-        ">i2",
-        None,
-    ),
+    ("voided", "(v.voided_seq IS NOT NULL)::int::smallint", ">i2", None),
 )
 _EVENT = """
 CREATE OR REPLACE TABLE event (
@@ -57,8 +50,9 @@ INSERT INTO event
 SELECT enrolment_id, moment, known_at, id_high, id_low, verb, activity, nullif(activity_type, {no_bigint}), amount,
        CASE WHEN isnan(scaled) THEN NULL ELSE scaled END, CASE success WHEN -1 THEN NULL ELSE success = 1 END,
        nullif(duration_s, {no_int}), CASE WHEN isnan(progress) THEN NULL ELSE progress END,
-       nullif(session, {no_bigint}), nullif(background_s, {no_int}), flags >= 2, flags >= 4, flags % 2 = 1, NULL
-FROM given
+       nullif(session, {no_bigint}), nullif(background_s, {no_int}), r.is_item IS NOT NULL, coalesce(r.is_item, false),
+       voided = 1, NULL
+FROM given LEFT JOIN judged r USING (id_high, id_low)
 """.format(no_bigint=f"({_NO_BIGINT + 1} - 1)", no_int=_NO_INT)
 _FROM_COLD = """
 INSERT INTO event
@@ -110,6 +104,7 @@ def put(duck: Any, name: str, columns: dict[str, tuple[str, list[Any]]]) -> None
 def _from_postgres(duck: Any, enrolment_ids: Sequence[int], until: datetime) -> None:
     import pyarrow as pa
 
+    _put_judged(duck, enrolment_ids)
     for rows in _copied(enrolment_ids, until):
         columns: dict[str, Any] = {}
         for name, _, _, _ in _COLUMNS:
@@ -121,6 +116,25 @@ def _from_postgres(duck: Any, enrolment_ids: Sequence[int], until: datetime) -> 
         duck.register("given", pa.table({name: pa.array(values) for name, values in columns.items()}))
         duck.execute(_FROM_POSTGRES)
         duck.unregister("given")
+
+
+def _put_judged(duck: Any, enrolment_ids: Sequence[int]) -> None:
+    """Makes the table `judged`: which of these enrolments' statements are results, and which single answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT uuid_send(statement_id), is_item FROM signals_assessmentresult WHERE enrolment_id = ANY(%s::bigint[])",
+            [list(enrolment_ids)],
+        )
+        rows = [(bytes(key), is_item) for key, is_item in cursor.fetchall()]
+    put(
+        duck,
+        "judged",
+        {
+            "id_high": ("uint64", [int.from_bytes(key[:8], "big") for key, _ in rows]),
+            "id_low": ("uint64", [int.from_bytes(key[8:], "big") for key, _ in rows]),
+            "is_item": ("bool", [is_item for _, is_item in rows]),
+        },
+    )
 
 
 def _copied(enrolment_ids: Sequence[int], until: datetime) -> Iterator["np.ndarray[Any, Any]"]:
@@ -139,9 +153,9 @@ def _copied(enrolment_ids: Sequence[int], until: datetime) -> Iterator["np.ndarr
     with (
         raw.cursor() as cursor,
         cursor.copy(
+            # An array written out is looked up by hash; joined, the planner would hash the events instead.
             f"COPY (SELECT {selected} FROM signals_event v"
-            " LEFT JOIN signals_assessmentresult r ON r.statement_id = v.statement_id"
-            " WHERE v.enrolment_id = ANY(%s) AND v.occurred_at <= %s) TO STDOUT (FORMAT BINARY)",
+            " WHERE v.enrolment_id = ANY(%s::bigint[]) AND v.occurred_at <= %s) TO STDOUT (FORMAT BINARY)",
             [list(enrolment_ids), until],
         ) as stream,
     ):

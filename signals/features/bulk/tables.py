@@ -28,7 +28,7 @@ _FACTS: dict[str, str] = {
     "earlier_attempts": "int32",
     "study_load": "float64",
     "hired_day": "int32",
-    "role_impact": "string",
+    "role_impact": "int32",
 }
 
 
@@ -120,21 +120,19 @@ _TABLES: Mapping[str, str] = {
         FROM part p JOIN day_version v ON {_AT}""",
     "material": f"""
         SELECT p.point AS enrolment_id, p.as_of / {US} AS as_of, v.activity, min(v.day) AS first_day,
-               count(*) AS days, sum(v.amount)::BIGINT AS amount
+               max(v.day) AS last_day, count(*)::INTEGER AS days
         FROM part p JOIN opened v ON {_AT} GROUP BY ALL""",
     "watched": f"""
         SELECT p.point AS enrolment_id, p.as_of / {US} AS as_of, v.activity, max(v.share) AS share
-        FROM part p JOIN watched_version v ON {_AT} GROUP BY ALL""",
+        FROM part p JOIN opened v ON {_AT} WHERE v.share IS NOT NULL GROUP BY ALL""",
     "result": f"""
         SELECT p.point AS enrolment_id, v.key, v.moment, v.known_from + $lag AS seen, v.scaled, v.success, v.is_item,
-               v.activity, NULL::DOUBLE AS difficulty
-        FROM part p JOIN result_version v ON {_AT}""",
+               v.activity, c.concept, NULL::DOUBLE AS difficulty
+        FROM part p JOIN result_version v ON {_AT} LEFT JOIN concept c ON c.activity = v.activity""",
     "completion": f"""
         SELECT p.point AS enrolment_id, v.activity, v.moment
         FROM part p JOIN completion_version v ON {_AT}""",
-    "rating": f"""
-        SELECT p.point AS enrolment_id, v.moment, v.scaled
-        FROM part p JOIN rating_version v ON {_AT}""",
+    **person.TABLES,
 }
 
 

@@ -7,17 +7,29 @@ valid from that point on; only a day that something came late to, or was taken b
 read once, however many moments are asked about.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from signals.features.bulk.dwell import DWELT
-from signals.features.rollup import COMPLETING, LONGEST_S, SESSION_GAP_S
-from signals.models.events import OBSERVED, Verb
+from signals.features.bulk.export import put
+from signals.features.kinds import KINDS, kind_table
+from signals.features.rollup import COMPLETING, HASTY_S, LONGEST_S, QUARTERS, SESSION_GAP_S
+from signals.models.events import OBSERVED
 
 FOREVER = 2**31 - 1
 US = 1_000_000
 _COMPLETING = ", ".join(str(int(verb)) for verb in COMPLETING)
 _OBSERVED = ", ".join(str(int(verb)) for verb in OBSERVED)
-_LONGEST = 2_147_483_647  # as many as PostgreSQL's column holds
+_MOST = 2_147_483_647  # as many as PostgreSQL's column holds
+_QUARTER_US = 6 * 3600 * US
+
+
+def _amounts(column: str, names: Sequence[str]) -> str:
+    return ",\n           ".join(
+        f"least(coalesce(sum(amount) FILTER (WHERE {column} = {place}), 0), {_MOST})::INTEGER AS {name}"
+        for place, name in enumerate(names)
+    )
+
 
 _STEPS: tuple[str, ...] = (
     # When an event begins to count, and from when it no longer does.
@@ -63,18 +75,20 @@ laid AS (
     FROM done s JOIN version v USING (enrolment_id, day)
     WHERE s.from_n <= v.from_n AND s.until_n > v.from_n
 )
-SELECT enrolment_id, day, from_n, until_n, moment, id_high, id_low, verb, activity, activity_type, amount, progress,
-       session, background_s,
+SELECT enrolment_id, day, from_n, until_n, moment, id_high, id_low, verb, activity, amount, progress, session,
+       background_s, coalesce(k.kind, {KINDS.index("other")}) AS kind,
+       moment % 86400000000 // {_QUARTER_US} AS quarter,
        CASE WHEN duration_s IS NOT NULL THEN least(greatest(duration_s, 0), {LONGEST_S}) END AS duration_s,
        moment - lag(moment) OVER nearest AS gap,
        coalesce(session <> lag(session) OVER nearest, false) AS is_elsewhere,
        coalesce(activity <> lag(activity) OVER nearest, false) AS is_another
-FROM laid
+FROM laid LEFT JOIN kind k ON k.type = laid.activity_type
 WINDOW nearest AS (PARTITION BY enrolment_id, day, from_n ORDER BY moment, id_high, id_low)
 """,
-    """
+    f"""
 CREATE OR REPLACE TABLE opened AS
-SELECT enrolment_id, day, from_n, until_n, activity, sum(amount)::BIGINT AS amount
+SELECT enrolment_id, day, from_n, until_n, activity,
+       max(progress) FILTER (WHERE kind = {KINDS.index("media")}) AS share
 FROM piece GROUP BY ALL
 """,
     DWELT,
@@ -85,26 +99,19 @@ WITH counted AS (
                    WHEN gap <= {SESSION_GAP_S * US} AND NOT is_elsewhere THEN gap ELSE 0 END AS counts
     FROM piece
 ), facts AS (
-    SELECT enrolment_id, day, from_n, until_n, count(*) AS events,
-           least(sum(amount), {_LONGEST})::BIGINT AS amount,
-           count(*) FILTER (WHERE gap IS NULL OR gap > {SESSION_GAP_S * US}) AS learning_sessions,
-           sum(counts)::BIGINT AS counts,
-           count(*) FILTER (WHERE verb IN ({_COMPLETING})) AS completions,
-           max(moment) AS last_moment
+    SELECT enrolment_id, day, from_n, until_n, count(*)::INTEGER AS events,
+           least(sum(amount), {_MOST})::INTEGER AS amount,
+           (count(*) FILTER (WHERE gap IS NULL OR gap > {SESSION_GAP_S * US}))::INTEGER AS learning_sessions,
+           sum(counts)::BIGINT AS counts, max(moment) AS last_moment,
+           (count(*) FILTER (WHERE is_another AND gap <= {HASTY_S * US}))::INTEGER AS hasty,
+           {_amounts("kind", [f"kind_{kind}" for kind in KINDS])},
+           {_amounts("quarter", QUARTERS)}
     FROM counted GROUP BY ALL
-), different AS (
-    SELECT enrolment_id, day, from_n, count(*) AS activities FROM opened GROUP BY ALL
 )
-SELECT f.* EXCLUDE (counts, last_moment), d.activities, f.last_moment / {US} AS last_at,
+SELECT f.* EXCLUDE (counts, last_moment), f.last_moment / {US} AS last_at,
        -- Half a second more is a second, as in PostgreSQL.
-       (coalesce(w.dwelt, f.counts) + {US // 2}) // {US} AS seconds
-FROM facts f JOIN different d USING (enrolment_id, day, from_n)
-LEFT JOIN dwelt w USING (enrolment_id, day, from_n)
-""",
-    f"""
-CREATE OR REPLACE TABLE watched_version AS
-SELECT enrolment_id, activity, from_n, until_n, max(progress) AS share
-FROM seen WHERE progress IS NOT NULL AND verb NOT IN ({_OBSERVED}) GROUP BY ALL
+       ((coalesce(w.dwelt, f.counts) + {US // 2}) // {US})::INTEGER AS seconds
+FROM facts f LEFT JOIN dwelt w USING (enrolment_id, day, from_n)
 """,
     # The text of an identifier sorts as the identifier does.
     f"""
@@ -118,11 +125,6 @@ CREATE OR REPLACE TABLE completion_version AS
 SELECT enrolment_id, from_n, until_n, activity, moment / {US} AS moment
 FROM seen WHERE is_result OR verb IN ({_COMPLETING})
 """,
-    f"""
-CREATE OR REPLACE TABLE rating_version AS
-SELECT enrolment_id, from_n, until_n, moment / {US} AS moment, scaled
-FROM seen WHERE verb = {int(Verb.WAS_RATED)} AND scaled IS NOT NULL
-""",
     "DROP TABLE seen",
     "DROP TABLE piece",
 )
@@ -130,5 +132,7 @@ FROM seen WHERE verb = {int(Verb.WAS_RATED)} AND scaled IS NOT NULL
 
 def lay_out(duck: Any) -> None:
     """From the tables `event` and `point` (enrolment_id, n, as_of in microseconds) makes the versions of everything."""
+    types, kinds = kind_table()
+    put(duck, "kind", {"type": ("int64", types), "kind": ("int32", kinds)})
     for step in _STEPS:
         duck.execute(step)
