@@ -54,6 +54,8 @@ STAGES = (
     Stage("tell", "signals.quality.alerts.tell", Queue.DELIVERY, 300),
     Stage("gather", "learners.merging.gather.gather", Queue.UPKEEP, 600),
     Stage("link", "learners.linking.comparing.link", Queue.UPKEEP, 86400),
+    Stage("outdated", "signals.features.outdated.mark", Queue.UPKEEP, 60),
+    Stage("quantiles", "signals.features.quantiles.renew", Queue.UPKEEP, 3600),
     Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
 )
 

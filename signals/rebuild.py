@@ -19,10 +19,10 @@ from learners.models import Enrolment
 from signals import clock, normalize, partitions, quarantine, store
 from signals.archive import cooling
 from signals.expiry import ended_before, given_up_before, given_up_months
-from signals.features import compile as compiled
-from signals.features import rollup
+from signals.features import rollup, serving
+from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
-from signals.features.refresh import computable, store_features
+from signals.features.refresh import store_features
 from signals.ingest import in_time
 from signals.models import (
     ArchiveFile,
@@ -356,7 +356,7 @@ def _knowledge(ids: Sequence[int], run: _Run) -> None:
         before = FeatureRow.objects.in_bulk(kept)
         risks = _risks(marks)
         moments = {pk: _as_of(before.get(pk), marks[pk], now) for pk in kept}
-        features = compiled.compute([(pk, moments[pk]) for pk in kept])
+        features = serving.compute([(pk, moments[pk]) for pk in kept])
         known = [
             Known(
                 pk,

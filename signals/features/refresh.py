@@ -3,16 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
 
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from consent import gate
-from consent.scopes import Scope
 from learners.models import Enrolment
-from signals.features import compile as compiled
-from signals.features import rollup
+from signals.features import rollup, serving
+from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
 from signals.models import EnrolmentMark, FeatureRow, Risk
 from signals.risk.score import Known, score
@@ -47,16 +44,6 @@ def refresh_enrolments(ids: Iterable[int], *, now: datetime) -> int:
         claimed = [Claimed(mark.pk, mark.known_seq, tuple(mark.dirty_days)) for mark in marks]
         _compute(claimed, now=now)
     return len(claimed)
-
-
-def computable(enrolments: Iterable[Enrolment]) -> set[UUID]:
-    """The learners of these enrolments about whom we may compute: not erased, and neither scope refused."""
-    learners = {
-        row.learner_id
-        for row in enrolments
-        if row.learner.erased_at is None and row.learner.merged_into_id is None
-    }
-    return gate.filter_allowed(learners, Scope.PROFILE) & gate.filter_allowed(learners, Scope.RECORD)
 
 
 def _claim_dirty(limit: int) -> list[Claimed]:
@@ -99,7 +86,7 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
     ]
 
     rollup.recompute((mark.enrolment_id, day) for mark in kept for day in mark.dirty_days)
-    features = compiled.compute([(mark.enrolment_id, now) for mark in kept])
+    features = serving.compute([(mark.enrolment_id, now) for mark in kept])
     known = [
         Known(
             mark.enrolment_id,

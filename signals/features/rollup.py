@@ -20,12 +20,17 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
 
+from signals.features.kinds import KINDS, kind_table
 from signals.models.events import OBSERVED, Verb
 
 SESSION_GAP_S = 30 * 60
 LONGEST_S = 24 * 3600  # a reported duration beyond a day is a fault of the clock that measured it
 # Verbs after which something counts as finished.
 COMPLETING = (Verb.COMPLETED, Verb.PASSED, Verb.EARNED)
+HASTY_S = 10  # who leaves something for another this soon has hardly read it
+QUARTERS = ("night", "morning", "afternoon", "evening")  # of the UTC day, from midnight
+# The edition of what follows. Rollups of an earlier one are brought up to date by signals.features.outdated.
+RECIPE = 2
 
 _RECOMPUTE = """
 WITH dirty AS MATERIALIZED (
@@ -36,10 +41,15 @@ WITH dirty AS MATERIALIZED (
     JOIN learners_enrolment e ON e.id = d.enrolment_id
     JOIN learners_course c ON c.id = e.course_id
 ),
+kinds AS MATERIALIZED (
+    SELECT * FROM unnest(%(types)s::bigint[], %(kinds)s::int[]) AS k (type, kind)
+),
 spent AS (
     SELECT d.enrolment_id, d.day, v.occurred_at, v.verb, v.activity, v.amount,
            CASE WHEN v.duration_s IS NOT NULL THEN least(greatest(v.duration_s, 0), %(longest)s) END AS duration_s,
-           v.session, v.background_s,
+           v.session, v.background_s, coalesce(k.kind, %(other)s) AS kind, v.progress,
+           extract(hour FROM v.occurred_at AT TIME ZONE 'UTC')::int / 6 AS quarter,
+           v.activity <> lag(v.activity) OVER nearest AS is_another,
            extract(epoch FROM v.occurred_at - lag(v.occurred_at) OVER nearest) AS gap_s,
            v.session <> lag(v.session) OVER nearest AS is_elsewhere,
            CASE WHEN v.session IS NOT NULL
@@ -56,6 +66,7 @@ spent AS (
           AND v.voided_seq IS NULL AND v.verb <> ALL(%(observed)s)
         OFFSET 0  -- keeps this a look-up by enrolment and day, whatever the planner thinks of the table
     ) v
+    LEFT JOIN kinds k ON k.type = v.activity_type
     WINDOW nearest AS (PARTITION BY d.enrolment_id, d.day ORDER BY v.occurred_at, v.statement_id)
 ),
 accounted AS (
@@ -94,9 +105,21 @@ facts AS (
            -- Times between events never overlap, so most days need not be laid out on a line.
            CASE WHEN bool_or(is_covered) THEN NULL ELSE sum(counts_s)::int END AS seconds,
            count(*) FILTER (WHERE verb = ANY(%(completing)s)) AS completions,
-           max(occurred_at) AS last_at
+           max(occurred_at) AS last_at,
+           count(*) FILTER (WHERE is_another AND gap_s <= %(hasty)s) AS hasty,
+           {kinds},
+           {quarters},
+           array_agg(DISTINCT activity) AS opened
     FROM accounted
     GROUP BY enrolment_id, day
+),
+watched AS (
+    SELECT enrolment_id, day, array_agg(activity ORDER BY activity) AS watched,
+           array_agg(progress ORDER BY activity) AS watched_shares
+    FROM (
+        SELECT enrolment_id, day, activity, max(progress) AS progress FROM spent
+        WHERE kind = %(media)s AND progress IS NOT NULL GROUP BY enrolment_id, day, activity
+    ) best GROUP BY enrolment_id, day
 ),
 judged AS (
     SELECT d.enrolment_id, d.day, count(*) AS results,
@@ -116,22 +139,44 @@ gone AS (
 ),
 kept AS (
     INSERT INTO signals_dailyrollup AS old (enrolment_id, day, events, amount, activities, learning_sessions,
-        seconds, results, failures, score_sum, score_count, completions, last_at)
+        seconds, results, failures, score_sum, score_count, completions, last_at, hasty, {columns}, opened, watched,
+        watched_shares, recipe)
     SELECT f.enrolment_id, f.day, f.events, f.amount, f.activities, f.learning_sessions,
            coalesce(f.seconds, w.seconds::int),
            coalesce(j.results, 0), coalesce(j.failures, 0), coalesce(j.score_sum, 0),
-           coalesce(j.score_count, 0), f.completions, f.last_at
+           coalesce(j.score_count, 0), f.completions, f.last_at, f.hasty, {columns}, f.opened, s.watched,
+           s.watched_shares, %(recipe)s
     FROM facts f LEFT JOIN judged j USING (enrolment_id, day) LEFT JOIN dwelt w USING (enrolment_id, day)
+    LEFT JOIN watched s USING (enrolment_id, day)
     ON CONFLICT (enrolment_id, day) DO UPDATE SET
         events = excluded.events, amount = excluded.amount, activities = excluded.activities,
         learning_sessions = excluded.learning_sessions, seconds = excluded.seconds,
         results = excluded.results, failures = excluded.failures, score_sum = excluded.score_sum,
-        score_count = excluded.score_count, completions = excluded.completions, last_at = excluded.last_at
+        score_count = excluded.score_count, completions = excluded.completions, last_at = excluded.last_at,
+        hasty = excluded.hasty, {updates}, opened = excluded.opened, watched = excluded.watched,
+        watched_shares = excluded.watched_shares, recipe = excluded.recipe
     WHERE old.* IS DISTINCT FROM excluded.*
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
 """
+
+
+def _amounts(column: str, places: Iterable[tuple[int, str]]) -> str:
+    return ",\n           ".join(
+        f"coalesce(least(sum(amount) FILTER (WHERE {column} = {place}), 2147483647), 0) AS {name}"
+        for place, name in places
+    )
+
+
+_KIND_COLUMNS = [f"kind_{kind}" for kind in KINDS]
+_COLUMNS = [*_KIND_COLUMNS, *QUARTERS]
+_RECOMPUTE = (
+    _RECOMPUTE.replace("{kinds}", _amounts("kind", enumerate(_KIND_COLUMNS)))
+    .replace("{quarters}", _amounts("quarter", enumerate(QUARTERS)))
+    .replace("{columns}", ", ".join(_COLUMNS))
+    .replace("{updates}", ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS))
+)
 
 
 def recompute(days: Iterable[tuple[int, date]]) -> int:
@@ -141,6 +186,7 @@ def recompute(days: Iterable[tuple[int, date]]) -> int:
         return 0
     from signals.archive.cooling import thawed  # which asks this module what completes
 
+    types, kinds = kind_table()
     with thawed(pairs), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off")  # takes longer than it saves
         cursor.execute(
@@ -154,6 +200,12 @@ def recompute(days: Iterable[tuple[int, date]]) -> int:
                 "longest": LONGEST_S,
                 "completing": [int(verb) for verb in COMPLETING],
                 "observed": [int(verb) for verb in OBSERVED],
+                "types": types,
+                "kinds": kinds,
+                "other": KINDS.index("other"),
+                "media": KINDS.index("media"),
+                "hasty": HASTY_S,
+                "recipe": RECIPE,
             },
         )
         row = cursor.fetchone()

@@ -15,7 +15,15 @@ from signals.models.events import (
     VerbSynonym,
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
-from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.knowledge import (
+    CohortGrid,
+    FeatureFault,
+    FeatureRow,
+    Label,
+    ModelVersion,
+    Risk,
+    RiskChange,
+)
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -35,6 +43,7 @@ __all__ = [
     "AttachmentUse",
     "AwaitedEmployee",
     "ClockCorrection",
+    "CohortGrid",
     "ContractBreach",
     "Credential",
     "DailyRollup",
@@ -45,6 +54,7 @@ __all__ = [
     "Document",
     "EnrolmentMark",
     "Event",
+    "FeatureFault",
     "FeatureRow",
     "Feed",
     "Finding",

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import connection, models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from signals.xapi.primitives import is_iri
 
@@ -235,6 +235,41 @@ class DailyRollup(models.Model):
     score_count = models.IntegerField()
     completions = models.IntegerField()
     last_at = models.DateTimeField()
+    hasty = models.IntegerField(default=0, db_default=0)  # left for something else within ten seconds
+    # Amounts by kind of material (signals/features/kinds.py) ...
+    kind_content = models.IntegerField(default=0, db_default=0)
+    kind_assessment = models.IntegerField(default=0, db_default=0)
+    kind_discussion = models.IntegerField(default=0, db_default=0)
+    kind_file = models.IntegerField(default=0, db_default=0)
+    kind_page = models.IntegerField(default=0, db_default=0)
+    kind_media = models.IntegerField(default=0, db_default=0)
+    kind_meeting = models.IntegerField(default=0, db_default=0)
+    kind_other = models.IntegerField(default=0, db_default=0)
+    # ... and by quarter of the UTC day.
+    night = models.IntegerField(default=0, db_default=0)
+    morning = models.IntegerField(default=0, db_default=0)
+    afternoon = models.IntegerField(default=0, db_default=0)
+    evening = models.IntegerField(default=0, db_default=0)
+    # Which activities, sorted: how many different ones there were in a month cannot be added up from days.
+    opened = ArrayField(models.BigIntegerField(), null=True, blank=True)
+    # How far each video or sound was got through: two arrays side by side, null where none was.
+    watched = ArrayField(models.BigIntegerField(), null=True, blank=True)
+    watched_shares = ArrayField(models.FloatField(), null=True, blank=True)
+    # Which edition of the recipe made it (signals/features/rollup.py). Yesterday's code writes the first.
+    recipe = models.SmallIntegerField(default=1, db_default=1)
 
     class Meta:
         ordering = ("enrolment", "day")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(watched__isnull=True, watched_shares__isnull=True)
+                | Q(watched__len=F("watched_shares__len")),
+                name="each_thing_watched_has_its_share",
+            ),
+        ]
+        indexes = [
+            # The stage that brings rollups of an earlier recipe up to date; empty once it has.
+            models.Index(
+                fields=("enrolment",), condition=Q(recipe__lt=2), name="rollup_of_an_earlier_recipe"
+            ),
+        ]

@@ -57,6 +57,57 @@ class FeatureRow(models.Model):
         ordering = ("pk",)
 
 
+class CohortGrid(models.Model):
+    """How a cohort's features were spread at a moment: what a percentile compares with until the next one.
+
+    An enrolment's percentiles are of the newest grid that is not later than the moment they are computed for, so older
+    ones stay as long as features that were compared with them (signals.features.quantiles).
+    """
+
+    course = models.ForeignKey("learners.Course", on_delete=models.CASCADE, related_name="+")
+    starts_on = models.DateField()  # cohort = course and start
+    as_of = models.DateTimeField()
+    feature_set = models.CharField(max_length=32)
+    people = models.PositiveIntegerField()  # in the sample
+    grids = models.JSONField()  # {feature: 101 numbers}, see signals.features.cohort
+
+    class Meta:
+        ordering = ("course", "starts_on", "-as_of", "pk")
+        constraints = [
+            # Also the index by which the newest is found.
+            models.UniqueConstraint(
+                fields=("course", "starts_on", "as_of"), name="one_grid_per_cohort_and_moment"
+            ),
+            # A grid of fewer would show single people.
+            models.CheckConstraint(condition=Q(people__gte=10), name="a_grid_is_of_ten_people_or_more"),
+        ]
+
+    def __str__(self) -> str:
+        return f"grid {self.pk}"
+
+
+class FeatureFault(models.Model):
+    """A feature's definition that raised: it counts as unknown, the others go on. No data, only what kind of fault."""
+
+    key = models.CharField(max_length=64)
+    version = models.PositiveSmallIntegerField()
+    fault = models.CharField(max_length=120)  # class of the exception, and PostgreSQL's code for it
+    times = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-last_at", "key", "pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("key", "version", "fault"), name="a_fault_is_noted_once_per_definition"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}@{self.version}: {self.fault}"
+
+
 class Risk(models.Model):
     """The current risk of an enrolment: a value with reasons, or an honest "not sure"."""
 

@@ -94,7 +94,7 @@ def read(now: datetime) -> None:
     """Questions to the cold store."""
     from learners.models import Enrolment
     from signals.archive.reading import connect, features
-    from signals.features.compile import compute
+    from signals.features.serving import compute
     from signals.models import Event
 
     events = Event.objects.count()

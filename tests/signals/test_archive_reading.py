@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from learners.models import Course, PlanStep
 from signals.archive.reading import connect, features
 from signals.archive.write import archive
-from signals.features.compile import compute
 from signals.features.refresh import refresh
+from signals.features.serving import compute
 from signals.models import Event, Verb
 from signals.xapi.keys import activity_key
 from tests.support.archive import cold_store  # noqa: F401

@@ -1,0 +1,18 @@
+"""Whom features may be computed about."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from consent import gate
+from consent.scopes import Scope
+from learners.models import Enrolment
+
+
+def computable(enrolments: Iterable[Enrolment]) -> set[UUID]:
+    """The learners of these enrolments about whom we may compute: not erased, and neither scope refused."""
+    learners = {
+        row.learner_id
+        for row in enrolments
+        if row.learner.erased_at is None and row.learner.merged_into_id is None
+    }
+    return gate.filter_allowed(learners, Scope.PROFILE) & gate.filter_allowed(learners, Scope.RECORD)

@@ -1,0 +1,81 @@
+"""What a feature is: its name for people, how far back it looks, and the expression that computes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+DAY = 86_400
+
+# Which of our steps a feature can speak for: what it says is something that this step can do something about.
+NUDGE, LESSON, MANAGER, COACH = "nudge", "lesson", "manager", "coach"
+
+
+class Source(StrEnum):
+    """What a feature's expression is handed: rows to be summarised, or the one row of an enrolment.
+
+    Every row carries enrolment_id and as_of, and nothing that happened, or became known, after as_of.
+    """
+
+    DAYS = "days"  # rollup, with age (days before as_of), gap (days since the active day before), from_start
+    MATERIALS = (
+        "materials"  # one row per activity opened, with age and new (days since the last and first time)
+    )
+    WATCHED = "watched"  # one row per video or sound with progress
+    RESULTS = "results"  # judged results, with failed, score, recency and score_recency (1 is the latest)
+    ANSWERS = "answers"  # every result, single questions too, with failed and age in days
+    CONCEPTS = "concepts"  # one row per competency (or activity) tried, with failures and is_open
+    STEPS = "steps"  # the plan's steps, with due_at, done_at, weight and score
+    RATINGS = "ratings"  # what others said about the person, with recency and age in days
+    GAPS = "gaps"  # one row per competency that the role asks for and whose level is known
+    HISTORY = "history"  # one row: the person's earlier enrolments
+    MASTERY = "mastery"  # one row: what item responses say of competencies
+    ENROLMENT = "enrolment"  # the enrolment itself, with all features above
+    COHORT = "cohort"  # not an expression: where `of` stands among those of the same course and start
+
+
+class Sensitivity(StrEnum):
+    """What kind of knowledge about a person it is."""
+
+    ACTIVITY = "activity"  # that and when they learned
+    PERFORMANCE = "performance"  # how well
+    PERSON = "person"  # who they are at work, apart from this course
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature. A changed meaning is a new version."""
+
+    key: str
+    name: str  # for people
+    window: str
+    unit: str
+    version: int
+    source: Source
+    expression: Callable[[Any], Any]
+    owner: str
+    sensitivity: Sensitivity
+    speaks_for: tuple[str, ...]
+    is_time: bool = False  # seconds since 1970, which readers get as an ISO date-time
+    is_model_input: bool = True
+    is_count: bool = False  # a whole number; of nothing it is nought, not unknown
+    of: str = ""  # with Source.COHORT: the feature that is compared
+
+    def __post_init__(self) -> None:
+        if self.is_time and self.is_model_input:
+            raise ValueError(f"{self.key}: a moment is no input of a model; say how long ago it was.")
+
+
+def share(part: Any, whole: Any) -> Any:
+    """part / whole, unknown where there is no whole."""
+    return part.cast("float64") / whole.cast("float64").nullif(0.0)
+
+
+def latest(left: Any, right: Any) -> Any:
+    """The greater of two, either of which may be unknown."""
+    return (left.isnull() | (right > left)).ifelse(right, left)
+
+
+def end_of(day: Any) -> Any:
+    """The last second of a day: what is due on a day is late only after it."""
+    return (day + 1).cast("float64") * DAY - 1
