@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from learners.declared import attributes as declared_attributes
 from learners.models import DeclaredAttribute
-from signals.features.bulk.compute import compute_table
-from signals.features.definitions import FEATURE_SET
+from signals.features.bulk.compute import Table, compute_table
+from signals.features.cohort import COMPARED, SUFFIX, grid_of, percentiles
+from signals.features.definitions import FEATURE_SET, INPUTS
+from signals.labels import for_training
 from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
@@ -69,8 +71,8 @@ def build(
             " first, or ask about other days."
         )
     table = compute_table([row.point for row in asked], mark_lag_days=mark_lag_days)
-    labels = _labels(label, asked, now)
-    wanted = [number for number, key in enumerate(table.keys) if _is_input(key)]
+    keys, features = _inputs(table, asked)
+    labels = for_training(label=label, points=[row.point for row in asked], now=now)
     return Dataset(
         enrolment_ids=np.array([row.enrolment_id for row in asked], dtype=np.int64),
         as_of=np.array([row.as_of.timestamp() for row in asked]),
@@ -78,13 +80,13 @@ def build(
         course_ids=np.array([row.course_id for row in asked], dtype=np.int64),
         cohorts=tuple(row.cohort for row in asked),
         feature_set=FEATURE_SET,
-        keys=tuple(table.keys[number] for number in wanted),
-        features=table.values[:, wanted],
+        keys=keys,
+        features=features,
         label=label,
         # A label says whether it went well; a risk is that it does not.
-        y=np.array([np.nan if row[0] is None else 1.0 - row[0] for row in labels]),
-        treated=np.array([row[1] for row in labels], dtype=np.bool_),
-        propensity=np.array([np.nan if row[2] is None else row[2] for row in labels]),
+        y=np.array([np.nan if row.value is None else 1.0 - row.value for row in labels]),
+        treated=np.array([row.treated for row in labels], dtype=np.bool_),
+        propensity=np.array([np.nan if row.propensity is None else row.propensity for row in labels]),
         attributes=_attributes(asked),
     )
 
@@ -124,25 +126,23 @@ def _steady(values: "Floats") -> "Floats":
     return steady
 
 
-def _is_input(key: str) -> bool:
-    from signals.features.definitions import BY_KEY
+def _inputs(table: Table, asked: Sequence[Asked]) -> tuple[tuple[str, ...], "Floats"]:
+    """What models read: features, and percentiles among those of the same cohort who were there that day."""
+    import numpy as np
 
-    return not BY_KEY[key].is_time
-
-
-def _labels(label: str, asked: Sequence[Asked], now: datetime) -> list[tuple[bool | None, bool, float | None]]:
-    """(went well, treated, propensity) of each row."""
-    from learners.models import Enrolment
-
-    ended = dict(
-        Enrolment.objects.filter(pk__in={row.enrolment_id for row in asked}, ended_at__lte=now)
-        .order_by()
-        .values_list("pk", "state")
-    )
-    return [
-        (ended[row.enrolment_id] == Enrolment.State.COMPLETED if row.enrolment_id in ended else None, False, None)
-        for row in asked
-    ]
+    columns = dict(zip(table.keys, table.values.T, strict=True))
+    together: dict[tuple[str, datetime], list[int]] = {}
+    for number, row in enumerate(asked):
+        together.setdefault((row.cohort, row.as_of), []).append(number)
+    groups = [np.array(rows) for rows in together.values()]
+    for key in COMPARED:
+        standing = np.full(len(asked), np.nan)
+        for rows in groups:
+            values = columns[key][rows]
+            standing[rows] = percentiles(grid_of(values), values)
+        columns[key + SUFFIX] = standing
+    keys = tuple(feature.key for feature in INPUTS)
+    return keys, np.stack([columns[key] for key in keys], axis=1)
 
 
 def _attributes(asked: Sequence[Asked]) -> dict[str, tuple[str, ...]]:

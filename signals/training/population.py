@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlsplit
 
 from learners.models import Enrolment
+from signals.features.allowed import computable
 from signals.features.bulk.tables import Point
-from signals.features.refresh import computable
 
 # Where nobody says otherwise, often early, when help still helps, and seldom later.
 DEFAULT_DAYS = (0, 7, 14, 21, 28, 42, 56, 70, 84, 112, 140, 168)

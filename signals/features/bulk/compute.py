@@ -9,7 +9,7 @@ from signals.features.bulk.scratch import MEMORY, scratch
 from signals.features.bulk.tables import Point
 from signals.features.bulk.versions import lay_out
 from signals.features.compile import compute_in_bulk, duckdb_sql
-from signals.features.definitions import FEATURES
+from signals.features.definitions import COMPUTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,15 +34,16 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
     """
     import numpy as np
 
-    keys = tuple(feature.key for feature in FEATURES)
+    keys = tuple(feature.key for feature in COMPUTED)
     values = np.full((len(points), len(keys)), np.nan)
     if not points:
         return Table(keys, values)
     ids = sorted({enrolment_id for enrolment_id, _ in points})
+    until = max(as_of for _, as_of in points)
     with scratch(memory=memory) as duck:
         tables.put_points(duck, points)
-        tables.put_facts(duck, ids)
-        export_events(duck, ids, until=max(as_of for _, as_of in points))
+        tables.put_facts(duck, ids, until=until)
+        export_events(duck, ids, until=until)
         lay_out(duck)
         for first, after in _parts(len(points)):
             tables.put_tables(duck, first, after, mark_lag_days=mark_lag_days)
@@ -54,11 +55,12 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
 
 
 def compute_here(duck: Any, points: Sequence[Point]) -> list[dict[str, Any]]:
-    """The features of each point from the events of the connection's view `event_source` alone, as JSON values."""
+    """The features of each point from the events of the connection's view `event` alone, as JSON values."""
     tables.put_points(duck, points)
     ids = sorted({enrolment_id for enrolment_id, _ in points})
-    tables.put_facts(duck, ids)
-    take_events(duck, ids, until=max(as_of for _, as_of in points))
+    until = max(as_of for _, as_of in points)
+    tables.put_facts(duck, ids, until=until)
+    take_events(duck, ids, until=until)
     lay_out(duck)
     tables.put_tables(duck, 0, len(points))
     found = {number: values for number, _, values in compute_in_bulk(duck)}

@@ -41,7 +41,8 @@ WITH covered AS (
 ), states AS (
     -- Between this moment and the next: does the session count, is it out of sight?
     SELECT enrolment_id, day, from_n, session, moment,
-           ((sum(reported) OVER line > 0 AND sum(silent) OVER line = 0) OR sum(filled) OVER line > 0)::INTEGER AS counted,
+           ((sum(reported) OVER line > 0 AND sum(silent) OVER line = 0) OR sum(filled) OVER line > 0)::INTEGER
+               AS counted,
            (sum(unseen) OVER line > 0)::INTEGER AS unseen
     FROM moments
     WINDOW line AS (PARTITION BY enrolment_id, day, from_n, session ORDER BY moment)

@@ -1,7 +1,7 @@
 """Events out of PostgreSQL and the cold store into DuckDB, as streams: memory for a few thousand rows at a time."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,6 +9,7 @@ from django.db import connection
 
 from signals.archive import files
 from signals.models import ArchiveFile
+from signals.partitions import next_month
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +39,16 @@ _COLUMNS: tuple[tuple[str, str, str, object], ...] = (
     ("background_s", f"coalesce(v.background_s, {_NO_INT})", ">i4", _NO_INT),
     ("voided", "(v.voided_seq IS NOT NULL)::int::smallint", ">i2", None),
 )
-_EVENT = """
-CREATE OR REPLACE TABLE event (
-    enrolment_id BIGINT, moment BIGINT, known_at BIGINT, id_high UBIGINT, id_low UBIGINT, verb SMALLINT, activity BIGINT,
-    activity_type BIGINT, amount INTEGER, scaled DOUBLE, success BOOLEAN, duration_s INTEGER, progress DOUBLE,
-    session BIGINT, background_s INTEGER, is_result BOOLEAN, is_item BOOLEAN, is_voided BOOLEAN, voided_at BIGINT
+_HAPPENED = """
+CREATE OR REPLACE TABLE happened (
+    enrolment_id BIGINT, moment BIGINT, known_at BIGINT, id_high UBIGINT, id_low UBIGINT, verb SMALLINT,
+    activity BIGINT, activity_type BIGINT, amount INTEGER, scaled DOUBLE, success BOOLEAN, duration_s INTEGER,
+    progress DOUBLE, session BIGINT, background_s INTEGER, is_result BOOLEAN, is_item BOOLEAN, is_voided BOOLEAN,
+    voided_at BIGINT
 )
 """
 _FROM_POSTGRES = """
-INSERT INTO event
+INSERT INTO happened
 SELECT enrolment_id, moment, known_at, id_high, id_low, verb, activity, nullif(activity_type, {no_bigint}), amount,
        CASE WHEN isnan(scaled) THEN NULL ELSE scaled END, CASE success WHEN -1 THEN NULL ELSE success = 1 END,
        nullif(duration_s, {no_int}), CASE WHEN isnan(progress) THEN NULL ELSE progress END,
@@ -55,7 +57,7 @@ SELECT enrolment_id, moment, known_at, id_high, id_low, verb, activity, nullif(a
 FROM given LEFT JOIN judged r USING (id_high, id_low)
 """.format(no_bigint=f"({_NO_BIGINT + 1} - 1)", no_int=_NO_INT)
 _FROM_COLD = """
-INSERT INTO event
+INSERT INTO happened
 SELECT c.enrolment_id, epoch_us(c.occurred_at), epoch_us(c.known_at),
        ('0x' || hex(c.statement_id)[1:16])::UBIGINT, ('0x' || hex(c.statement_id)[17:32])::UBIGINT, c.verb, c.activity,
        c.activity_type, c.amount, c.scaled, c.success, c.duration_s, c.progress, c.session, c.background_s,
@@ -67,11 +69,11 @@ WHERE c.occurred_at <= $1::TIMESTAMPTZ {besides}
 
 
 def export_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> int:
-    """How many events of these enrolments, up to a moment, the table `event` of the connection now has.
+    """How many events of these enrolments, up to a moment, the table `happened` of the connection now has.
 
     Moments are microseconds since 1970. Raises files.ArchiveUnreadable.
     """
-    duck.execute(_EVENT)
+    duck.execute(_HAPPENED)
     put(duck, "wanted", {"enrolment_id": ("int64", list(enrolment_ids))})
     _from_postgres(duck, enrolment_ids, until)
     cooled = ArchiveFile.objects.filter(
@@ -80,14 +82,15 @@ def export_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -
     for file in cooled:
         _from_file(duck, file, until)
     _date_voidings(duck)
-    return int(duck.execute("SELECT count(*) FROM event").fetchone()[0])
+    [(count,)] = duck.execute("SELECT count(*) FROM happened").fetchall()
+    return int(count)
 
 
 def take_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
-    """The same from the connection's view `event_source`, which has the columns of the cold store."""
-    duck.execute(_EVENT)
+    """The same from the connection's view `event`, which has the columns of the cold store."""
+    duck.execute(_HAPPENED)
     put(duck, "wanted", {"enrolment_id": ("int64", list(enrolment_ids))})
-    duck.execute(_FROM_COLD.format(source="event_source", besides=""), [until])
+    duck.execute(_FROM_COLD.format(source="event", besides=""), [until])
     _date_voidings(duck)
 
 
@@ -122,7 +125,8 @@ def _put_judged(duck: Any, enrolment_ids: Sequence[int]) -> None:
     """Makes the table `judged`: which of these enrolments' statements are results, and which single answers."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT uuid_send(statement_id), is_item FROM signals_assessmentresult WHERE enrolment_id = ANY(%s::bigint[])",
+            "SELECT uuid_send(statement_id), is_item FROM signals_assessmentresult"
+            " WHERE enrolment_id = ANY(%s::bigint[])",
             [list(enrolment_ids)],
         )
         rows = [(bytes(key), is_item) for key, is_item in cursor.fetchall()]
@@ -177,11 +181,9 @@ def _copied(enrolment_ids: Sequence[int], until: datetime) -> Iterator["np.ndarr
 def _from_file(duck: Any, file: ArchiveFile, until: datetime) -> None:
     """Adds what only the cold store has of a month: where PostgreSQL has a statement's event too, its own is newer."""
     with connection.cursor() as cursor:
-        month = file.month
-        after = date(month.year + month.month // 12, month.month % 12 + 1, 1)
         cursor.execute(
             "SELECT uuid_send(statement_id) FROM signals_event WHERE occurred_at >= %s AND occurred_at < %s",
-            [datetime(day.year, day.month, 1, tzinfo=UTC) for day in (month, after)],
+            [datetime(day.year, day.month, 1, tzinfo=UTC) for day in (file.month, next_month(file.month))],
         )
         here = [bytes(key) for (key,) in cursor.fetchall()]
     put(duck, "here", {"statement_id": ("binary", here)})
@@ -195,7 +197,7 @@ def _from_file(duck: Any, file: ArchiveFile, until: datetime) -> None:
 
 def _date_voidings(duck: Any) -> None:
     """Notes when voided events were taken back. What is void since nobody knows when counts at no time."""
-    voided = duck.execute("SELECT id_high, id_low FROM event WHERE is_voided").fetchall()
+    voided = duck.execute("SELECT id_high, id_low FROM happened WHERE is_voided").fetchall()
     if not voided:
         return
     keys = [f"{high:016x}{low:016x}" for high, low in voided]
@@ -216,7 +218,7 @@ def _date_voidings(duck: Any) -> None:
         },
     )
     duck.execute(
-        "UPDATE event SET voided_at = v.voided_at FROM voiding v"
-        " WHERE event.id_high = v.id_high AND event.id_low = v.id_low AND event.is_voided"
+        "UPDATE happened SET voided_at = v.voided_at FROM voiding v"
+        " WHERE happened.id_high = v.id_high AND happened.id_low = v.id_low AND happened.is_voided"
     )
-    duck.execute("DELETE FROM event WHERE is_voided AND voided_at IS NULL")
+    duck.execute("DELETE FROM happened WHERE is_voided AND voided_at IS NULL")

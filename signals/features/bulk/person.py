@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import connection
 
 from learners.models import BaselineSkill, Enrolment, RoleCompetency
-from signals.archive import cooling, files
-from signals.features.bulk.export import moment_of, put
+from signals.archive import files
+from signals.features.bulk.export import put
+from signals.features.bulk.times import day_number, microseconds
 from signals.models import ArchiveFile
 from signals.models.events import Verb
 
@@ -45,10 +46,10 @@ def put_people(duck: Any, learners: Mapping[UUID, int], roles: Sequence[int], *,
         "rated",
         {
             "learner": ("int32", [learners[row[0]] for row in rated]),
-            "moment": ("int64", [moment_of(row[1]) for row in rated]),
-            "known_at": ("int64", [moment_of(row[2]) for row in rated]),
+            "moment": ("int64", [microseconds(row[1]) for row in rated]),
+            "known_at": ("int64", [microseconds(row[2]) for row in rated]),
             "scaled": ("float64", [row[3] for row in rated]),
-            "voided_at": ("int64", [None if row[4] is None else moment_of(row[4]) for row in rated]),
+            "voided_at": ("int64", [None if row[4] is None else microseconds(row[4]) for row in rated]),
         },
     )
     required = list(
@@ -65,7 +66,7 @@ def put_people(duck: Any, learners: Mapping[UUID, int], roles: Sequence[int], *,
         },
     )
     shown = [
-        (learners[learner], competency, level, (day - datetime(1970, 1, 1).date()).days, pk)
+        (learners[learner], competency, level, day_number(day), pk)
         for learner, competency, level, day, pk in _of(BaselineSkill.objects.order_by("pk"), learners)
         .filter(as_of__lte=until.date())
         .values_list("learner_id", "competency_id", "level", "as_of", "pk")
@@ -92,7 +93,7 @@ def put_people(duck: Any, learners: Mapping[UUID, int], roles: Sequence[int], *,
         {
             "learner": ("int32", [learners[row[0]] for row in over]),
             "enrolment_id": ("int64", [row[1] for row in over]),
-            "ended_at": ("int64", [moment_of(row[2]) for row in over]),
+            "ended_at": ("int64", [microseconds(row[2]) for row in over]),
             "is_passed": ("bool", [row[3] == Enrolment.State.COMPLETED for row in over]),
         },
     )
@@ -106,15 +107,51 @@ def _ratings(learners: Mapping[UUID, int], until: datetime) -> list[tuple[Any, .
     """(learner, when, known when, share, voided when) of what others said about these people."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT v.learner_id, v.occurred_at, v.known_at, v.scaled, s.voided_at, v.statement_id,"
-            " v.voided_seq IS NOT NULL"
-            " FROM signals_event v LEFT JOIN signals_statement s ON s.id = v.statement_id"
-            " WHERE v.learner_id = ANY(%s) AND v.verb = %s AND v.scaled IS NOT NULL AND v.occurred_at <= %s",
+            "SELECT statement_id, learner_id, occurred_at, known_at, scaled, voided_seq IS NOT NULL FROM signals_event"
+            " WHERE learner_id = ANY(%s) AND verb = %s AND scaled IS NOT NULL AND occurred_at <= %s",
             [list(learners), int(Verb.WAS_RATED), until],
         )
-        rows = cursor.fetchall()
-    # Void since nobody knows when counts at no time.
-    return [row[:5] for row in rows if not row[6] or row[4] is not None]
+        found: dict[UUID, tuple[Any, ...]] = {row[0]: row[1:] for row in cursor.fetchall()}
+        for file in ArchiveFile.objects.filter(
+            kind=ArchiveFile.Kind.EVENT, cooled_at__isnull=False, month__lte=until.date()
+        ):
+            # PostgreSQL's own row is the newer one.
+            found = _cold_ratings(file, learners, until) | found
+        cursor.execute(
+            "SELECT id, voided_at FROM signals_statement WHERE id = ANY(%s)",
+            [[key for key, row in found.items() if row[-1]]],
+        )
+        voided_at = dict(cursor.fetchall())
+    # What is void since nobody knows when counts at no time.
+    return [
+        (*row[:-1], voided_at.get(key))
+        for key, row in found.items()
+        if not row[-1] or voided_at.get(key) is not None
+    ]
 
 
-__all__ = ["TABLES", "ArchiveFile", "cooling", "files", "put_people"]
+def _cold_ratings(
+    file: ArchiveFile, learners: Mapping[UUID, int], until: datetime
+) -> dict[UUID, tuple[Any, ...]]:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    wanted = (
+        (ds.field("verb") == int(Verb.WAS_RATED))
+        & ds.field("scaled").is_valid()
+        & (ds.field("occurred_at") <= pa.scalar(until, pa.timestamp("us", tz="UTC")))
+        & ds.field("learner_id").isin(pa.array([key.bytes for key in learners], pa.binary(16)))
+    )
+    columns = ["statement_id", "learner_id", "occurred_at", "known_at", "scaled", "voided_seq"]
+    with files.reading(file.name):
+        rows = files.dataset(file).to_table(columns=columns, filter=wanted).to_pylist()
+    return {
+        UUID(bytes=row["statement_id"]): (
+            UUID(bytes=row["learner_id"]),
+            row["occurred_at"],
+            row["known_at"],
+            row["scaled"],
+            row["voided_seq"] is not None,
+        )
+        for row in rows
+    }

@@ -4,32 +4,21 @@ Each point is a row of `enrolment` with a number of its own in place of the enro
 one row an enrolment, compute any number of moments of the same enrolment together.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from learners.models import Enrolment, PlanStep
+from learners.models import Enrolment, JobRole, PlanStep
+from signals.features import serving
+from signals.features.bulk import person
 from signals.features.bulk.export import put
+from signals.features.bulk.times import day_number, microseconds
 from signals.xapi.keys import activity_key
 
 US = 1_000_000
 DAY_S = 86_400
 
 Point = tuple[int, datetime]  # enrolment and moment
-
-# What is known of an enrolment besides events, in the words of the table `enrolment`.
-_FACTS: dict[str, str] = {
-    "course_id": "int64",
-    "start_day": "int32",
-    "due_day": "int32",
-    "pass_mark": "float64",
-    "length_days": "int32",
-    "enrolled_day": "int32",
-    "earlier_attempts": "int32",
-    "study_load": "float64",
-    "hired_day": "int32",
-    "role_impact": "int32",
-}
 
 
 def put_points(duck: Any, points: Sequence[Point]) -> None:
@@ -59,12 +48,12 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
     duck.execute("CREATE OR REPLACE TABLE point AS SELECT DISTINCT enrolment_id, n, as_of FROM asked")
 
 
-def put_facts(duck: Any, enrolment_ids: Sequence[int]) -> None:
-    """Makes the tables `fact` and `plan`: what is known of these enrolments and their courses besides events."""
+def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
+    """Makes the tables `fact`, `plan` and `concept`, and the person's: what is known besides the enrolments' events."""
     rows = list(
         Enrolment.objects.filter(pk__in=list(enrolment_ids))
         .order_by("pk")
-        .values_list(
+        .values(
             "pk",
             "course_id",
             "starts_on",
@@ -74,28 +63,51 @@ def put_facts(duck: Any, enrolment_ids: Sequence[int]) -> None:
             "enrolled_at",
             "earlier_attempts",
             "study_load",
+            "learner_id",
             "learner__started_on",
+            "learner__job_role_id",
             "learner__job_role__impact",
         )
     )
-    columns: dict[str, list[Any]] = {
-        name: list(values)
-        for name, values in zip(
-            ("enrolment_id", *_FACTS), zip(*rows, strict=True) if rows else [()] * 11, strict=True
-        )
+    learners = {key: number for number, key in enumerate({row["learner_id"] for row in rows})}
+    impacts = {str(impact): number for number, impact in enumerate(JobRole.Impact.values)}
+    facts: dict[str, tuple[str, list[Any]]] = {
+        "enrolment_id": ("int64", [row["pk"] for row in rows]),
+        "course_id": ("int64", [row["course_id"] for row in rows]),
+        "start_day": ("int32", [day_number(row["starts_on"]) for row in rows]),
+        "due_day": ("int32", [day_number(row["due_on"]) for row in rows]),
+        "pass_mark": ("float64", [row["course__pass_mark"] for row in rows]),
+        "length_days": ("int32", [row["course__length_days"] for row in rows]),
+        "enrolled_day": ("int32", [day_number(row["enrolled_at"].astimezone(UTC).date()) for row in rows]),
+        "earlier_attempts": ("int32", [row["earlier_attempts"] for row in rows]),
+        "study_load": ("float64", [row["study_load"] for row in rows]),
+        "hired_day": ("int32", [day_number(row["learner__started_on"]) for row in rows]),
+        "role_impact": ("int32", [impacts.get(row["learner__job_role__impact"]) for row in rows]),
+        "learner": ("int32", [learners[row["learner_id"]] for row in rows]),
+        "role": ("int64", [row["learner__job_role_id"] for row in rows]),
     }
-    for name in ("start_day", "due_day", "hired_day"):
-        columns[name] = [day_number(value) for value in columns[name]]
-    columns["enrolled_day"] = [
-        None if value is None else day_number(value.astimezone(UTC).date())
-        for value in columns["enrolled_day"]
-    ]
-    kinds = {"enrolment_id": "int64", **_FACTS}
-    put(duck, "fact", {name: (kind, columns[name]) for name, kind in kinds.items()})
+    put(duck, "fact", facts)
+    _put_plan(duck, {row["course_id"] for row in rows})
+    roles = {row["learner__job_role_id"] for row in rows} - {None}
+    put(
+        duck,
+        "mastered",
+        {
+            "enrolment_id": ("int64", []),
+            "as_of": ("int64", []),
+            "weakest": ("float64", []),
+            "mean": ("float64", []),
+            "known": ("int32", []),
+        },
+    )
+    person.put_people(duck, learners, sorted(roles), until=until)
+
+
+def _put_plan(duck: Any, course_ids: Collection[int]) -> None:
     steps = list(
-        PlanStep.objects.filter(course__in=sorted(set(columns["course_id"])))
+        PlanStep.objects.filter(course__in=sorted(course_ids))
         .order_by("course_id", "pk")
-        .values_list("course_id", "activity_iri", "due_day", "weight")
+        .values_list("course_id", "activity_iri", "due_day", "weight", "competency_id")
     )
     put(
         duck,
@@ -107,13 +119,19 @@ def put_facts(duck: Any, enrolment_ids: Sequence[int]) -> None:
             "weight": ("float64", [row[3] for row in steps]),
         },
     )
+    concepts = serving.framework_concepts() | {activity_key(row[1]): row[4] for row in steps if row[4]}
+    put(
+        duck,
+        "concept",
+        {"activity": ("int64", list(concepts)), "concept": ("int64", list(concepts.values()))},
+    )
 
 
 _AT = "p.enrolment_id = v.enrolment_id AND p.n >= v.from_n AND p.n < v.until_n"
 _TABLES: Mapping[str, str] = {
     "enrolment": f"""
         SELECT p.point AS enrolment_id, p.as_of / {US} AS as_of, (p.as_of // {DAY_S * US})::INTEGER AS as_of_day,
-               f.* EXCLUDE (enrolment_id)
+               f.* EXCLUDE (enrolment_id, learner, role)
         FROM part p JOIN fact f USING (enrolment_id)""",
     "rollup": f"""
         SELECT p.point AS enrolment_id, v.* EXCLUDE (enrolment_id, from_n, until_n)
@@ -132,6 +150,9 @@ _TABLES: Mapping[str, str] = {
     "completion": f"""
         SELECT p.point AS enrolment_id, v.activity, v.moment
         FROM part p JOIN completion_version v ON {_AT}""",
+    "mastery": f"""
+        SELECT p.point AS enrolment_id, p.as_of / {US} AS as_of, m.weakest, m.mean, m.known
+        FROM part p JOIN mastered m ON m.enrolment_id = p.enrolment_id AND m.as_of = p.as_of""",
     **person.TABLES,
 }
 
@@ -144,14 +165,3 @@ def put_tables(duck: Any, first: int, after: int, *, mark_lag_days: int = 0) -> 
     for name, sql in _TABLES.items():
         values = {"lag": mark_lag_days * float(DAY_S)} if "$lag" in sql else None
         duck.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 1970, exactly."""
-    past = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (past.days * DAY_S + past.seconds) * US + past.microseconds
-
-
-def day_number(day: date | None) -> int | None:
-    """Whole days since 1970."""
-    return None if day is None else (day - date(1970, 1, 1)).days

@@ -36,7 +36,7 @@ _STEPS: tuple[str, ...] = (
     f"""
 CREATE OR REPLACE TABLE seen AS
 WITH known AS (
-    SELECT *, greatest(moment, known_at) AS known_from, (moment // 86400000000)::INTEGER AS day FROM event
+    SELECT *, greatest(moment, known_at) AS known_from, (moment // 86400000000)::INTEGER AS day FROM happened
 )
 SELECT e.* EXCLUDE (known_at), p.n AS from_n, {FOREVER}::INTEGER AS until_n
 FROM known e ASOF JOIN point p ON p.enrolment_id = e.enrolment_id AND e.known_from <= p.as_of
@@ -47,7 +47,7 @@ FROM known e ASOF JOIN point p ON p.enrolment_id = e.enrolment_id AND e.known_fr
 ASOF LEFT JOIN point g ON g.enrolment_id = e.enrolment_id AND e.voided_at <= g.as_of
 WHERE e.is_voided AND coalesce(g.n, {FOREVER}) > p.n
 """,
-    "DROP TABLE event",
+    "DROP TABLE happened",
     # Days that were known in more than one state, and when they were in which.
     f"""
 CREATE OR REPLACE TABLE version AS
@@ -131,7 +131,7 @@ FROM seen WHERE is_result OR verb IN ({_COMPLETING})
 
 
 def lay_out(duck: Any) -> None:
-    """From the tables `event` and `point` (enrolment_id, n, as_of in microseconds) makes the versions of everything."""
+    """Makes the versions of everything, from the tables `happened` and `point` (enrolment_id, n, as_of)."""
     types, kinds = kind_table()
     put(duck, "kind", {"type": ("int64", types), "kind": ("int32", kinds)})
     for step in _STEPS:
