@@ -55,14 +55,17 @@ def _of_kind(kind: str) -> list[Feature]:
             Source.DAYS,
             is_count=True,
         ),
-        _of(
-            f"amount_{kind}_30",
-            f"Interactions with {NAMES[kind]}",
-            "30 days",
-            "count",
-            lambda t: t[column].sum(where=t.age < 30),
-            Source.DAYS,
-            is_count=True,
+        *(
+            _of(
+                f"amount_{kind}_{days}",
+                f"Interactions with {NAMES[kind]}",
+                f"{days} days",
+                "count",
+                lambda t, days=days: t[column].sum(where=t.age < days),
+                Source.DAYS,
+                is_count=True,
+            )
+            for days in (14, 30)
         ),
         _of(
             f"share_{kind}",
