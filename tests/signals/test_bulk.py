@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from learners.models import Course, Enrolment, PlanStep
@@ -162,7 +162,7 @@ def as_known_at(enrolments: list[Enrolment], as_of: datetime) -> None:
 
 
 HISTORIES = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
