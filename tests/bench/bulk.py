@@ -22,7 +22,7 @@ COURSES = 100
 AS_OF_DAY = 20_600
 THREADS = 2
 
-_MADE = {
+TABLES_MADE = {
     "enrolment": """
         SELECT id AS enrolment_id, {day} * 86400.0 + 86399 AS as_of, {day}::INTEGER AS as_of_day,
                id % {courses} AS course_id, ({day} - 60)::INTEGER AS start_day, ({day} + 60)::INTEGER AS due_day,
@@ -32,14 +32,15 @@ _MADE = {
         FROM ids""",
     "rollup": """
         SELECT id AS enrolment_id, d.day::INTEGER AS day, 4::INTEGER AS events, amount::INTEGER AS amount,
-               2::INTEGER AS learning_sessions, (amount * 37)::INTEGER AS seconds, d.day * 86400.0 + h % 86400 AS last_at,
-               (h % 2)::INTEGER AS hasty, 3::INTEGER AS activities,
-               amount::INTEGER AS kind_content, (h % 3)::INTEGER AS kind_assessment, (h % 5)::INTEGER AS kind_discussion,
-               0::INTEGER AS kind_file, (h % 4)::INTEGER AS kind_page, 0::INTEGER AS kind_media, 0::INTEGER AS kind_meeting,
-               0::INTEGER AS kind_other, 0::INTEGER AS night, amount::INTEGER AS morning, (h % 6)::INTEGER AS afternoon,
-               0::INTEGER AS evening
+               2::INTEGER AS learning_sessions, (amount * 37)::INTEGER AS seconds,
+               d.day * 86400.0 + h % 86400 AS last_at, (h % 2)::INTEGER AS hasty, 3::INTEGER AS activities,
+               amount::INTEGER AS kind_content, (h % 3)::INTEGER AS kind_assessment,
+               (h % 5)::INTEGER AS kind_discussion, 0::INTEGER AS kind_file, (h % 4)::INTEGER AS kind_page,
+               0::INTEGER AS kind_media, 0::INTEGER AS kind_meeting, 0::INTEGER AS kind_other, 0::INTEGER AS night,
+               amount::INTEGER AS morning, (h % 6)::INTEGER AS afternoon, 0::INTEGER AS evening
         FROM ids, range(25) n(n),
-             LATERAL (SELECT {day} - 70 + n * 3 - (hash(id, n) % 3)::BIGINT + id % 9 AS day, (hash(n, id) % 100000)::BIGINT AS h,
+             LATERAL (SELECT {day} - 70 + n * 3 - (hash(id, n) % 3)::BIGINT + id % 9 AS day,
+                             (hash(n, id) % 100000)::BIGINT AS h,
                              1 + (hash(id, n, 1) % 20)::BIGINT AS amount) d
         WHERE d.day <= {day}""",
     "material": """
@@ -49,7 +50,7 @@ _MADE = {
         FROM ids, range(25) n(n)""",
     "result": """
         SELECT id AS enrolment_id, lpad((id * 6 + n)::VARCHAR, 32, '0') AS key,
-               ({day} - 60 + n * 9) * 86400.0 + id % 80000 AS moment, ({day} - 60 + n * 9) * 86400.0 + id % 80000 AS seen,
+               ({day} - 60 + n * 9) * 86400.0 + id % 80000 AS moment, moment AS seen,
                (hash(id, n) % 100)::BIGINT / 100.0 AS scaled, NULL::BOOLEAN AS success, false AS is_item,
                (id % {courses} * 1000 + n)::BIGINT AS activity, NULL::BIGINT AS concept, NULL::DOUBLE AS difficulty
         FROM ids, range(6) n(n)""",
@@ -74,7 +75,7 @@ def make(directory: Path, shards: int) -> None:
         duck.execute(
             f"CREATE OR REPLACE TEMP TABLE ids AS SELECT range AS id FROM range({first}, {first + SHARD})"
         )
-        for name, sql in _MADE.items():
+        for name, sql in TABLES_MADE.items():
             duck.execute(
                 f"CREATE OR REPLACE TEMP TABLE {name} AS {sql.format(day=AS_OF_DAY, courses=COURSES)}"
             )
@@ -109,14 +110,15 @@ def work(directory: Path, shards: int, worker: int, workers: int) -> None:
             "preserve_insertion_order": False,
         }
     )
+    duck.execute("SET enable_progress_bar = false")
     for name, columns in TABLES.items():
-        if name not in _MADE:
+        if name not in TABLES_MADE:
             duck.execute(
                 f"CREATE TABLE {name} ({', '.join(f'{key} {kinds[kind]}' for key, kind in columns.items())})"
             )
     started, grids, done, checked = time.perf_counter(), {}, 0, 0.0
     for shard in share_of(worker, workers, shards=shards):
-        for name in _MADE:
+        for name in TABLES_MADE:
             duck.execute(
                 f"CREATE OR REPLACE VIEW {name} AS FROM read_parquet('{directory}/{name}.{shard.number}.parquet')"
             )
