@@ -16,6 +16,7 @@ from signals.models.events import (
 )
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -53,6 +54,7 @@ __all__ = [
     "IssuerTrust",
     "Label",
     "Lineage",
+    "ModelFault",
     "ModelVersion",
     "Network",
     "ParkedOutside",
@@ -60,6 +62,8 @@ __all__ = [
     "Refusal",
     "Risk",
     "RiskChange",
+    "SecondLook",
+    "SecondLookBudget",
     "SourceDay",
     "SourceTerm",
     "Statement",
