@@ -57,6 +57,7 @@ class Known:
 
     enrolment: Enrolment
     sentences: list[str]
+    strengths: list[str]
     missing: list[str]
     computed_at: datetime | None
     is_unsure: bool
@@ -144,10 +145,17 @@ def known(learner: Learner) -> list[Known]:
     for enrolment in enrolments:
         risk = getattr(enrolment, "risk", None) if may_compute else None
         open_requests: list[HelpRequest] = getattr(enrolment, "open_requests", [])
+        sentences = reasons.sentences(risk.reasons, learner.language) if risk else []
+        strengths = (
+            reasons.strengths(risk.reasons, learner.language, most=reasons.MOST - len(sentences))
+            if risk
+            else []
+        )
         built.append(
             Known(
                 enrolment=enrolment,
-                sentences=reasons.sentences(risk.reasons, learner.language) if risk else [],
+                sentences=sentences,
+                strengths=strengths,
                 missing=reasons.missing(risk.reasons, learner.language) if risk else [],
                 computed_at=risk.as_of if risk else None,
                 is_unsure=risk is not None and risk.value is None,

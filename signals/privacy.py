@@ -35,6 +35,7 @@ from signals.models import (
     Quarantined,
     Risk,
     RiskChange,
+    SecondLook,
     Statement,
     Verb,
 )
@@ -223,8 +224,16 @@ FIELDS: dict[str, Fields] = {
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),
-        ("coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at", "unread_since"),
+        (
+            *("base", "coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at"),
+            "unread_since",
+        ),
     ),
+    "ModelFault": Fields((), ("id", "version", "says", "noticed_at", "scored_with", "over_at")),
+    "SecondLook": Fields(
+        ("enrolment", "answer", "note"), ("id", "kind", "asked_at", "chance", "answered_by", "answered_at")
+    ),
+    "SecondLookBudget": Fields((), ("id", "unit", "per_week")),
     "RiskChange": Fields(("enrolment", "before", "after", "at"), ("id", "model_version")),
     "Label": Fields(
         ("enrolment", "as_of", "value"),
@@ -344,6 +353,17 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in RiskChange.objects.filter(enrolment__in=own).order_by("at", "pk")
         ],
+        "second_looks": [
+            {
+                "enrolment": row.enrolment_id,
+                "why": row.get_kind_display(),
+                "asked_at": row.asked_at.isoformat(),
+                "answer": row.get_answer_display(),
+                "answered_at": row.answered_at.isoformat() if row.answered_at else None,
+                "note": row.note,
+            }
+            for row in SecondLook.objects.filter(enrolment__in=own).order_by("asked_at", "pk")
+        ],
         "labels": [
             {
                 "enrolment": row.enrolment_id,
@@ -392,6 +412,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "risks": Risk.objects.filter(pk__in=own).delete()[0],
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
+            "second_looks": SecondLook.objects.filter(enrolment__in=own).delete()[0],
         }
         # The mark itself stays while the enrolment does, as it orders what may still come.
         EnrolmentMark.objects.filter(pk__in=own).update(dirty_days=[], dirty_since=None)
@@ -502,10 +523,15 @@ def _hash_of(agent: Any) -> bytes | None:
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Store → rows that are no longer there because the person refuses to be computed about."""
-    if scope not in _COMPUTING:
+    if scope not in (*_COMPUTING, Scope.COACH):
         return {}
+    # Nobody is asked about somebody who does not want to be looked at; what was answered before stays with its label.
+    looks = SecondLook.objects.open().filter(enrolment__learner_id=subject).delete()[0]
+    if scope is Scope.COACH:
+        return {"second_looks": looks}
     own = _lock_marks(subject)
     counts = {
+        "second_looks": looks,
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
     }
