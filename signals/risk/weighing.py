@@ -48,7 +48,8 @@ class Weigher:
         if raw.contributions.shape != features.shape or not np.isfinite(raw.contributions).all():
             raise UnusableModel("It gives contributions that are no numbers, or not one for each feature.")
         told = np.clip(raw.probability, 1e-12, 1 - 1e-12)
-        if not np.all(np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1))) < _ADDS_UP):
+        off = np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1)))
+        if float(off.max()) >= _ADDS_UP:
             raise UnusableModel("Its contributions do not add up to its risk.")
         scored = never_raising(raw, features)
 
