@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 
 from learners.models import Enrolment
 from signals.features.definitions import BY_KEY
-from signals.features.rollup import COMPLETING, OBSERVED
+from signals.features.rollup import COMPLETING
 from signals.models import Activity, AssessmentResult, Event, FeatureRow, Verb
+from signals.models.events import OBSERVED
 from signals.risk.groups import Signal, fact_of, may_be_named, signal_of
 
 MOST_EVENTS = 50

@@ -17,7 +17,14 @@ from signals.risk.groups import Signal, fact_of, may_be_named, signal_of
 
 # What sentences of a signal need beside the features the model reads.
 WANTED: dict[Signal, tuple[str, ...]] = {
-    Signal.ACTIVITY: ("last_active_at", "started_at", "days_inactive", "amount_7", "amount_30"),
+    Signal.ACTIVITY: (
+        "last_active_at",
+        "started_at",
+        "days_inactive",
+        "active_days_14",
+        "amount_7",
+        "amount_30",
+    ),
     Signal.RESULTS: ("results", "last_result_at", "failures_in_a_row", "fail_rate"),
     Signal.PLAN: ("missing", "late", "pace", "next_due_at"),
 }
@@ -107,6 +114,22 @@ def _many_days(seen: Seen) -> Phrase | None:
     if seen.days and seen.value / seen.days >= 0.25:
         return Phrase("active_days", {"count": seen.value, "days": seen.days})
     return None
+
+
+def _lately(seen: Seen) -> Seen | None:
+    """The plain count of active days in two weeks, for what is hard to say aloud."""
+    days = seen.other("active_days_14")
+    return None if days is None else Seen(days, 14, seen.evidence)
+
+
+def _lately_few(seen: Seen) -> Phrase | None:
+    plain = _lately(seen)
+    return plain and _few_days(plain)
+
+
+def _lately_many(seen: Seen) -> Phrase | None:
+    plain = _lately(seen)
+    return plain and _many_days(plain)
 
 
 def _against_before(seen: Seen) -> float | None:
@@ -352,8 +375,9 @@ RULES: tuple[tuple[re.Pattern[str], Rule, Rule], ...] = tuple(
     for pattern, good, worry in (
         (r"days_inactive", _there, _quiet),
         (r"gap_against_usual|active_day_share", _short_gap, _long_gap),
-        (r"active_days(_\d+)?", _many_days, _few_days),
-        (r"sessions(_\d+)?", _sessions, _no_session),
+        (r"recent_(days|activities)_\d+|active_days", _lately_many, _lately_few),
+        (r"active_days_\d+", _many_days, _few_days),
+        (r"sessions_\d+", _sessions, _no_session),
         (r"(amount|active_days)_trend", _rising, _falling),
         (r"(amount|events)(_\d+)?", _more, _less),
         (r"dwell(_\d+)?", _more, _less_time),
@@ -368,7 +392,7 @@ RULES: tuple[tuple[re.Pattern[str], Rule, Rule], ...] = tuple(
         (r"results(_\d+)?", _passed, _no_result),
         (r"days_since_result", _late_result, _long_since_result),
         (r"pace|progress|weight_done", _on_plan, _behind),
-        (r"missing|late|weight_missing|steps_due|days_since_done", _all_in, _open_steps),
+        (r"missing|late|days_late_max|weight_missing|steps_due|days_since_done", _all_in, _open_steps),
         (r"due_in_7", _nothing, _due_soon),
         (r"days_to_next_due", _nothing, _due_on),
         (r"days_early", _early, _open_steps),
@@ -390,9 +414,11 @@ SILENT: tuple[re.Pattern[str], ...] = tuple(
         r"share_(content|assessment)(_\d+)?",  # a share of what, nobody could say aloud
         r"difficulty_met(_\d+)?|answers(_\d+)?",  # which questions were asked is not theirs
         r"rating_.*",  # what somebody else thinks of them is that person's to say
-        r"usual_gap_days",  # a habit
-        r"(amount|active_days)_before_(start|7)",  # over, and nothing to be done about it
-        r"amount_per_active_day|watched|mastery_known",  # means nothing to people
+        r"usual_gap_days|longest_gap_days|busiest_day",  # a habit
+        r"(amount|active_days|results)_before_(start|7)|days_since_first",  # over, and nothing to be done about it
+        r"sessions",  # a count since the start says nothing without how long that is
+        r"steps|weight_due",  # what the course asks for
+        r"activities_per_day|amount_per_active_day|watched|mastery_known",  # means nothing to people
         r".*_at",  # a moment, told with what happened then
         r"score_(std|spread|first|count).*|banked.*",  # as above
     )

@@ -61,10 +61,10 @@ class Weigher:
         columns: dict[Signal, list[int]] = {}
         for column, key in enumerate(keys):
             columns.setdefault(signal_of(key), []).append(column)
-        each = {
+        each: dict[Signal, tuple[list[float], list[bool]]] = {
             signal: (
-                scored.contributions[:, place].sum(axis=1).tolist(),
-                is_known[:, self._telling(place)].any(axis=1).tolist(),
+                [float(one) for one in scored.contributions[:, place].sum(axis=1)],
+                [bool(one) for one in np.any(is_known[:, self._telling(place)], axis=1)],
             )
             for signal, place in columns.items()
         }
@@ -75,7 +75,7 @@ class Weigher:
         assessed = []
         for number, row in enumerate(known):
             share = round(min(float(coverage[number]), 1.0), _DIGITS)
-            reasons = [
+            reasons: list[dict[str, Any]] = [
                 {
                     "signal": signal.value,
                     "name": NAMES[signal],

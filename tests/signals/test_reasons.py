@@ -32,13 +32,14 @@ AROUND: dict[str, Any] = {
     "fail_rate": 0.0,
     "failures_in_a_row": 0,
     "days_inactive": 1.0,
+    "active_days_14": 9,
     "amount_7": 40,
     "amount_30": 60,
 }
 TROUBLE = {
     **AROUND,
     **{"pace": 0.4, "missing": 2, "late": 1, "fail_rate": 0.5, "failures_in_a_row": 2},
-    **{"days_inactive": 9.0, "amount_7": 2, "amount_30": 90},
+    **{"days_inactive": 9.0, "active_days_14": 1, "amount_7": 2, "amount_30": 90},
 }
 VALUES = (-1.0, 0.0, 0.2, 0.5, 0.9, 1.0, 2.0, 3.0, 8.0, 20.0, 100.0)
 NEVER = (
@@ -108,6 +109,23 @@ def test_what_somebody_is_is_never_told(key: str) -> None:
 )
 def test_role_tenure_load_and_earlier_courses_are_background(key: str) -> None:
     assert signal_of(key) is Signal.BACKGROUND
+
+
+# What everybody in a course has alike: nothing that was seen of a person.
+CALENDAR = {
+    "started_at",
+    "day",
+    "share_elapsed",
+    "days_enrolled",
+    "enrolled_before_start",
+    "enrolled_before_start_pct",
+}
+
+
+def test_only_what_somebody_is_and_the_calendar_are_background() -> None:
+    for feature in FEATURES:
+        if str(getattr(feature, "sensitivity", "person")) != "person" and feature.key not in CALENDAR:
+            assert may_be_named(feature.key), feature.key
 
 
 def test_every_feature_belongs_to_a_signal_that_has_a_name() -> None:
