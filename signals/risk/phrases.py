@@ -124,12 +124,12 @@ def _lately(seen: Seen) -> Seen | None:
 
 def _lately_few(seen: Seen) -> Phrase | None:
     plain = _lately(seen)
-    return plain and _few_days(plain)
+    return _few_days(plain) if plain else None
 
 
 def _lately_many(seen: Seen) -> Phrase | None:
     plain = _lately(seen)
-    return plain and _many_days(plain)
+    return _many_days(plain) if plain else None
 
 
 def _against_before(seen: Seen) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 
 from signals.features.definitions import BY_KEY, FEATURES
 from signals.risk import phrases, reasons
-from signals.risk.groups import NAMES, Signal, may_be_named, signal_of
+from signals.risk.groups import NAMES, Signal, fact_of, may_be_named, signal_of
 from signals.risk.known import Known
 from signals.risk.phrase_texts import SIGNALS, TEXTS
 from signals.risk.weighing import Weigher
@@ -59,7 +59,7 @@ NEVER = (
 
 
 def reason(key: str, value: float, around: dict[str, Any], contribution: float) -> dict[str, Any]:
-    evidence = {**around, phrases.fact_of(key): value} if phrases.fact_of(key) not in around else around
+    evidence = {**around, fact_of(key): value} if fact_of(key) not in around else around
     return {
         "signal": signal_of(key).value,
         "contribution": contribution,
