@@ -40,6 +40,7 @@ from signals.models import (
     Verb,
 )
 from signals.quality import fields as about_sources
+from signals.risk import personal
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
@@ -229,17 +230,13 @@ FIELDS: dict[str, Fields] = {
             "unread_since",
         ),
     ),
-    "ModelFault": Fields((), ("id", "version", "says", "noticed_at", "scored_with", "over_at")),
-    "SecondLook": Fields(
-        ("enrolment", "answer", "note"), ("id", "kind", "asked_at", "chance", "answered_by", "answered_at")
-    ),
-    "SecondLookBudget": Fields((), ("id", "unit", "per_week")),
     "RiskChange": Fields(("enrolment", "before", "after", "at"), ("id", "model_version")),
     "Label": Fields(
         ("enrolment", "as_of", "value"),
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
     **about_sources.FIELDS,
+    **personal.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
 _COMPUTING = (Scope.RECORD, Scope.PROFILE)
@@ -353,17 +350,7 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in RiskChange.objects.filter(enrolment__in=own).order_by("at", "pk")
         ],
-        "second_looks": [
-            {
-                "enrolment": row.enrolment_id,
-                "why": row.get_kind_display(),
-                "asked_at": row.asked_at.isoformat(),
-                "answer": row.get_answer_display(),
-                "answered_at": row.answered_at.isoformat() if row.answered_at else None,
-                "note": row.note,
-            }
-            for row in SecondLook.objects.filter(enrolment__in=own).order_by("asked_at", "pk")
-        ],
+        "second_looks": personal.told(subject),
         "labels": [
             {
                 "enrolment": row.enrolment_id,
@@ -525,8 +512,7 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Store → rows that are no longer there because the person refuses to be computed about."""
     if scope not in (*_COMPUTING, Scope.COACH):
         return {}
-    # Nobody is asked about somebody who does not want to be looked at; what was answered before stays with its label.
-    looks = SecondLook.objects.open().filter(enrolment__learner_id=subject).delete()[0]
+    looks = personal.call_off(subject)
     if scope is Scope.COACH:
         return {"second_looks": looks}
     own = _lock_marks(subject)
