@@ -6,6 +6,8 @@ from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from consent import gate
 from consent.scopes import Scope
 from interventions.models import Attempt, Decision, Episode, HelpRequest, Lesson, LessonVisit, ManagerAsk
@@ -15,6 +17,7 @@ from interventions.snapshot import EpisodeView, Seen, Snapshot
 from learners.models import Enrolment, User
 from signals.mastery.choice import weakest
 from signals.models import FeatureRow, Risk
+from signals.risk import reasons
 
 SCOPES = (Scope.RECORD, Scope.PROFILE, Scope.NUDGE, Scope.MANAGER, Scope.COACH)
 MANAGER_HAS_IT = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
@@ -45,7 +48,7 @@ def snapshots(
         learner = enrolment.learner
         row, risk = features.get(enrolment.pk), risks.get(enrolment.pk)
         recovered_at, settled_at = ends.get(enrolment.pk, (None, None))
-        built[enrolment.pk] = Snapshot(
+        snapshot = Snapshot(
             now=now,
             policy_version=policy_version,
             enrolment_id=enrolment.pk,
@@ -73,6 +76,10 @@ def snapshots(
             request=requests.get(enrolment.pk),
             lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
         )
+        if risk is not None:
+            told = reasons.kept(risk.reasons, days_inactive=snapshot.days_inactive)
+            snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))
+        built[enrolment.pk] = snapshot
     return built
 
 

@@ -33,6 +33,7 @@ from signals.models import (
     Quarantined,
     Risk,
     RiskChange,
+    SecondLook,
     Statement,
 )
 
@@ -259,6 +260,7 @@ def _computed(before: datetime) -> list[Step]:
         ("risks", Risk.objects.filter(ended, as_of__lt=before)),
         ("risk_changes", RiskChange.objects.filter(at__lt=before)),
         ("labels", Label.objects.filter(as_of__lt=before)),
+        ("second_looks", SecondLook.objects.filter(asked_at__lt=before)),
     ):
         if count := rows.count():
             people = rows.order_by().values("enrolment__learner").distinct().count()

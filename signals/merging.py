@@ -17,7 +17,7 @@ from learners.models import Enrolment
 from signals import store
 from signals.archive import cooling
 from signals.archive import people as archived
-from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Mastery, Risk
+from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Mastery, Risk, SecondLook
 from signals.reading import StoredRow, read_stored
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def unknown_actors(*, limit: int) -> dict[bytes, dict[str, Any]]:
 def watched(both: tuple[UUID, UUID]) -> list[Watched]:
     """What is computed about the two; their events are noted as they move."""
     mine = Q(enrolment__learner__in=both)
-    computed = [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk)]
+    computed = [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, SecondLook)]
     return [*computed, Watched(Mastery, Q(learner__in=both))]
 
 
@@ -114,6 +114,7 @@ def merge(plan: "Plan", journal: Journal) -> None:
         model._default_manager.filter(enrolment__in=twins).delete()
     # Answers of both are one person's now; the next refresh reads them together.
     Mastery.objects.filter(learner__in=plan.both).delete()
+    SecondLook.objects.open().filter(enrolment__in=twins).delete()
     EnrolmentMark.objects.filter(pk__in=twins).update(dirty_days=[], dirty_since=None)
     EnrolmentMark.objects.filter(pk__in=plan.moved, dirty_since__isnull=True).update(dirty_since=plan.now)
 

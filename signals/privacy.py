@@ -38,10 +38,12 @@ from signals.models import (
     Quarantined,
     Risk,
     RiskChange,
+    SecondLook,
     Statement,
     Verb,
 )
 from signals.quality import fields as about_sources
+from signals.risk import personal
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
@@ -235,7 +237,10 @@ FIELDS: dict[str, Fields] = {
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),
-        ("coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at", "unread_since"),
+        (
+            *("base", "coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at"),
+            "unread_since",
+        ),
     ),
     "RiskChange": Fields(("enrolment", "before", "after", "at"), ("id", "model_version")),
     "Label": Fields(
@@ -250,6 +255,7 @@ FIELDS: dict[str, Fields] = {
         (), ("id", "fitted_at", "fading", "pooled", "strands", "answers", "learners", "metrics")
     ),
     **about_sources.FIELDS,
+    **personal.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
 _COMPUTING = (Scope.RECORD, Scope.PROFILE)
@@ -375,6 +381,7 @@ def export(subject: UUID) -> dict[str, Any]:
             .select_related("competency")
             .order_by("competency_id")
         ],
+        "second_looks": personal.told(subject),
         "labels": [
             {
                 "enrolment": row.enrolment_id,
@@ -424,6 +431,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
             "mastery": Mastery.objects.filter(learner=subject).delete()[0],
+            "second_looks": SecondLook.objects.filter(enrolment__in=own).delete()[0],
         }
         # The mark itself stays while the enrolment does, as it orders what may still come.
         EnrolmentMark.objects.filter(pk__in=own).update(dirty_days=[], dirty_since=None)
@@ -534,10 +542,14 @@ def _hash_of(agent: Any) -> bytes | None:
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Store → rows that are no longer there because the person refuses to be computed about."""
-    if scope not in _COMPUTING:
+    if scope not in (*_COMPUTING, Scope.COACH):
         return {}
+    looks = personal.call_off(subject)
+    if scope is Scope.COACH:
+        return {"second_looks": looks}
     own = _lock_marks(subject)
     counts = {
+        "second_looks": looks,
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
         "mastery": Mastery.objects.filter(learner=subject).delete()[0],

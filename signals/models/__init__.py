@@ -24,6 +24,7 @@ from signals.models.knowledge import (
     Risk,
     RiskChange,
 )
+from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
 from signals.models.mastery import ItemDifficulty, Mastery, MasteryFit
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
@@ -67,6 +68,7 @@ __all__ = [
     "Lineage",
     "Mastery",
     "MasteryFit",
+    "ModelFault",
     "ModelVersion",
     "Network",
     "ParkedOutside",
@@ -74,6 +76,8 @@ __all__ = [
     "Refusal",
     "Risk",
     "RiskChange",
+    "SecondLook",
+    "SecondLookBudget",
     "SourceDay",
     "SourceTerm",
     "Statement",
