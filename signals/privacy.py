@@ -35,6 +35,7 @@ from signals.models import (
     Quarantined,
     Risk,
     RiskChange,
+    ShadowRisk,
     Statement,
     Verb,
 )
@@ -218,8 +219,15 @@ FIELDS: dict[str, Fields] = {
                 "label",
             ),
             *("trained_as_of", "dataset_hash", "code_version", "metrics", "card"),
+            *("is_shadow", "taken_back_at"),
         ),
     ),
+    "Promotion": Fields((), ("id", "candidate", "replaced", "at", "by", "outcome", "reason", "comparison")),
+    "ShadowRisk": Fields(
+        ("enrolment", "value", "live_value"), ("model_version", "live_model", "as_of", "asked_at")
+    ),
+    "RetiredFeature": Fields((), ("id", "key", "reason", "retired_at", "retired_by", "restored_at")),
+    "TrainingRun": Fields((), ("id", "at", "label", "outcome", "model_version", "says", "seconds")),
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),
@@ -335,6 +343,15 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in Risk.objects.filter(pk__in=own).select_related("model_version").order_by("pk")
         ],
+        "shadow_risks": [  # of a model on trial; nobody acts on them
+            {
+                "enrolment": row.pk,
+                "value": row.value,
+                "model": row.model_version.name,
+                "as_of": row.as_of.isoformat(),
+            }
+            for row in ShadowRisk.objects.filter(pk__in=own).select_related("model_version").order_by("pk")
+        ],
         "risk_changes": [
             {
                 "enrolment": row.enrolment_id,
@@ -390,6 +407,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "rollups": DailyRollup.objects.filter(enrolment__in=own).delete()[0],
             "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
             "risks": Risk.objects.filter(pk__in=own).delete()[0],
+            "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
         }
@@ -508,6 +526,7 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     counts = {
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
+        "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
     }
     EnrolmentMark.objects.filter(pk__in=own).update(dirty_since=None)
     return counts

@@ -14,6 +14,7 @@ from signals.models.events import (
     Verb,
     VerbSynonym,
 )
+from signals.models.governance import Promotion, RetiredFeature, ShadowRisk, TrainingRun
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
@@ -56,15 +57,19 @@ __all__ = [
     "ModelVersion",
     "Network",
     "ParkedOutside",
+    "Promotion",
     "Quarantined",
     "Refusal",
+    "RetiredFeature",
     "Risk",
     "RiskChange",
+    "ShadowRisk",
     "SourceDay",
     "SourceTerm",
     "Statement",
     "StatementLink",
     "TallyMark",
+    "TrainingRun",
     "UnknownVerb",
     "Verb",
     "VerbSynonym",
