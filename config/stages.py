@@ -38,6 +38,7 @@ STAGES = (
     Stage("pull", "signals.sources.pulling.pull_due", Queue.DELIVERY, 300),
     Stage("compress", "signals.dictionaries.learn", Queue.UPKEEP, 3600),
     Stage("resolve", "signals.normalize.resolve_parked", Queue.PATH, 60),
+    Stage("rescore", "signals.risk.rescore.mark", Queue.PATH, 30),
     Stage("refresh", "signals.features.refresh.refresh", Queue.PATH, 5),
     Stage("judge", "interventions.outcomes.judge", Queue.PATH, 60),
     Stage("evaluate", "interventions.evaluate.evaluate", Queue.PATH, 5),
@@ -62,6 +63,7 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 FOLLOWS = {
     "name": "resolve",
     "resolve": "refresh",
+    "rescore": "refresh",
     "refresh": "evaluate",
     "judge": "evaluate",
     "evaluate": "collect",

@@ -64,7 +64,8 @@ def snapshots(
             risk=risk.value if risk else None,
             coverage=risk.coverage if risk else 0.0,
             known_signals=risk.known_signals if risk else 0,
-            model=risk.model_version.name if risk else None,
+            # What a model said that was taken back since is trusted by nobody, until it is computed anew.
+            model=risk.model_version.name if risk and risk.model_version.taken_back_at is None else None,
             risk_as_of=risk.as_of if risk else None,
             episode=episodes.get(enrolment.pk),
             recovered_at=recovered_at,

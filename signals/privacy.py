@@ -40,6 +40,7 @@ from signals.models import (
     Verb,
 )
 from signals.quality import fields as about_sources
+from signals.training import fields as about_models
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
@@ -222,12 +223,6 @@ FIELDS: dict[str, Fields] = {
             *("is_shadow", "taken_back_at"),
         ),
     ),
-    "Promotion": Fields((), ("id", "candidate", "replaced", "at", "by", "outcome", "reason", "comparison")),
-    "ShadowRisk": Fields(
-        ("enrolment", "value", "live_value"), ("model_version", "live_model", "as_of", "asked_at")
-    ),
-    "RetiredFeature": Fields((), ("id", "key", "reason", "retired_at", "retired_by", "restored_at")),
-    "TrainingRun": Fields((), ("id", "at", "label", "outcome", "model_version", "says", "seconds")),
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),
@@ -239,6 +234,7 @@ FIELDS: dict[str, Fields] = {
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
     **about_sources.FIELDS,
+    **about_models.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
 _COMPUTING = (Scope.RECORD, Scope.PROFILE)
