@@ -14,6 +14,7 @@ from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import (
     BaselineSkill,
+    DeclaredAttribute,
     Enrolment,
     Goal,
     Identifier,
@@ -35,8 +36,19 @@ FIELDS: dict[str, Fields] = {
     "CompetencyItem": Fields((), ("id", "competency", "lesson", "iri", "name", "position")),
     "CompetencyLesson": Fields((), ("id", "competency", "iri", "name", "position")),
     "Course": Fields((), ("id", "iri", "name", "kind", "starts_on", "length_days", "pass_mark")),
+    "DeclaredAttribute": Fields(("learner", "name", "value", "said_at"), ("id", "source")),
     "Enrolment": Fields(
-        ("learner", "starts_on", "due_on", "state", "enrolled_at", "ended_at"), ("id", "course")
+        (
+            "learner",
+            "starts_on",
+            "due_on",
+            "state",
+            "enrolled_at",
+            "ended_at",
+            "earlier_attempts",
+            "study_load",
+        ),
+        ("id", "course"),
     ),
     "Goal": Fields(("learner", "competency", "course", "by_date", "words", "made_at", "reached_at"), ("id",)),
     "Identifier": Fields(
@@ -206,8 +218,19 @@ def export(subject: UUID) -> dict[str, Any]:
                 "due_on": _iso(row.due_on),
                 "enrolled_at": _iso(row.enrolled_at),
                 "ended_at": _iso(row.ended_at),
+                "earlier_attempts": row.earlier_attempts,
+                "study_load": row.study_load,
             }
             for row in Enrolment.objects.filter(learner=learner).select_related("course")
+        ],
+        "declared": [
+            {
+                "attribute": row.get_name_display(),
+                "value": row.value,
+                "source": row.source,
+                "at": _iso(row.said_at),
+            }
+            for row in DeclaredAttribute.objects.filter(learner=learner)
         ],
         "identity_provider": _provisioned(learner),
         **_own_profile(learner),
@@ -306,6 +329,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
     merges = Merge.objects.filter(Q(kept=subject) | Q(duplicate=subject))
     MergeStep.objects.filter(merge__in=merges).delete()  # nothing can be taken apart any more
     merges.update(evidence={})
+    Enrolment.objects.filter(learner=subject).update(earlier_attempts=None, study_load=None)
     Learner.objects.filter(pk=subject).update(**blanked, erased_at=learner.erased_at or now)
     return {
         "learner": 0 if learner.erased_at else 1,
@@ -315,6 +339,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         "baseline": BaselineSkill.objects.filter(learner=subject).delete()[0],
         "preferences": Preferences.objects.filter(learner=subject).delete()[0],
         "goal": Goal.objects.filter(learner=subject).delete()[0],
+        "declared": DeclaredAttribute.objects.filter(learner=subject).delete()[0],
         "user": _unlink_user(subject, now=now),
     }
 

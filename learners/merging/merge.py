@@ -22,6 +22,7 @@ from learners.merging.journal import Journal, Watched
 from learners.merging.registry import merging_modules
 from learners.models import (
     BaselineSkill,
+    DeclaredAttribute,
     Enrolment,
     Goal,
     Identifier,
@@ -124,7 +125,7 @@ def watched(both: tuple[UUID, UUID]) -> list[Watched]:
         Watched(User, mine),
         Watched(Identifier, mine),
         Watched(Enrolment, mine),
-        *(Watched(model, mine) for model in (Oversight, BaselineSkill, Goal, Preferences)),
+        *(Watched(model, mine) for model in (Oversight, BaselineSkill, Goal, Preferences, DeclaredAttribute)),
         Watched(LinkRecord, mine),
         Watched(LinkCandidate, Q(left__learner__in=both) | Q(right__learner__in=both)),
     ]
@@ -226,6 +227,8 @@ def _move_own(plan: Plan) -> None:
         **{name: OuterRef(name) for name in ("competency", "source", "as_of")},
     )
     BaselineSkill.objects.filter(~Exists(same), learner=plan.duplicate).update(learner=plan.into)
+    said = DeclaredAttribute.objects.filter(learner=plan.into, name=OuterRef("name"))
+    DeclaredAttribute.objects.filter(~Exists(said), learner=plan.duplicate).update(learner=plan.into)
     Goal.objects.filter(learner=plan.duplicate).update(learner=plan.into)
     if not Preferences.objects.filter(learner=plan.into).exists():
         Preferences.objects.filter(learner=plan.duplicate).update(learner=plan.into)

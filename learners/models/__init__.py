@@ -1,6 +1,7 @@
 """Who exists: people who sign in, people who learn, where they work and what they are enrolled in."""
 
 from learners.models.courses import Course, Enrolment, PlanStep
+from learners.models.declared import DeclaredAttribute
 from learners.models.levels import Level
 from learners.models.linking import LinkCandidate, LinkRecord, Merge, MergeStep
 from learners.models.organisation import (
@@ -22,6 +23,7 @@ __all__ = [
     "CompetencyItem",
     "CompetencyLesson",
     "Course",
+    "DeclaredAttribute",
     "Enrolment",
     "Goal",
     "Identifier",

@@ -71,6 +71,15 @@ class Enrolment(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     enrolled_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # What a source knew when it enrolled somebody; null where none said it.
+    earlier_attempts = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How often this person took this course before."
+    )
+    study_load = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Credits or hours, as the source counts them, of everything studied at the same time.",
+    )
 
     objects = EnrolmentQuerySet.as_manager()
 
@@ -93,6 +102,11 @@ class Enrolment(models.Model):
             models.CheckConstraint(
                 condition=Q(due_on__isnull=True) | Q(due_on__gte=F("starts_on")),
                 name="enrolment_is_due_after_it_starts",
+            ),
+            # NaN and infinity are greater than every number, so the upper bound keeps them out too.
+            models.CheckConstraint(
+                condition=Q(study_load__isnull=True) | (Q(study_load__gte=0) & Q(study_load__lte=10_000)),
+                name="study_load_is_a_plain_amount",
             ),
         ]
         indexes = [

@@ -1,8 +1,16 @@
 """What a model learns from: features as they were known at their date, and what became of it."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from learners.declared import attributes as declared_attributes
+from learners.models import DeclaredAttribute
+from signals.features.bulk.compute import compute_table
+from signals.features.definitions import FEATURE_SET
+from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,3 +41,113 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.enrolment_ids)
+
+
+class NothingToLearnFrom(ValueError):
+    """Nobody was enrolled in these courses on these days."""
+
+
+def build(
+    *,
+    label: str,
+    days: Sequence[int] | None,
+    course_ids: Sequence[int],
+    now: datetime,
+    mark_lag_days: int = 0,
+) -> Dataset:
+    """What a model can learn from these courses: everyone at risk at the end of each of these days since their start.
+
+    Features are as they were known then. Marks count ``mark_lag_days`` later than they were sent, where a source dates
+    them by submission. Raises NothingToLearnFrom.
+    """
+    import numpy as np
+
+    asked = at_risk(course_ids=course_ids, days=DEFAULT_DAYS if days is None else days, now=now)
+    if not asked:
+        raise NothingToLearnFrom(
+            "Nobody whose data may be used was enrolled in these courses on these days. Import the courses' statements"
+            " first, or ask about other days."
+        )
+    table = compute_table([row.point for row in asked], mark_lag_days=mark_lag_days)
+    labels = _labels(label, asked, now)
+    wanted = [number for number, key in enumerate(table.keys) if _is_input(key)]
+    return Dataset(
+        enrolment_ids=np.array([row.enrolment_id for row in asked], dtype=np.int64),
+        as_of=np.array([row.as_of.timestamp() for row in asked]),
+        day=np.array([row.day for row in asked], dtype=np.int64),
+        course_ids=np.array([row.course_id for row in asked], dtype=np.int64),
+        cohorts=tuple(row.cohort for row in asked),
+        feature_set=FEATURE_SET,
+        keys=tuple(table.keys[number] for number in wanted),
+        features=table.values[:, wanted],
+        label=label,
+        # A label says whether it went well; a risk is that it does not.
+        y=np.array([np.nan if row[0] is None else 1.0 - row[0] for row in labels]),
+        treated=np.array([row[1] for row in labels], dtype=np.bool_),
+        propensity=np.array([np.nan if row[2] is None else row[2] for row in labels]),
+        attributes=_attributes(asked),
+    )
+
+
+def dataset_hash(data: Dataset) -> str:
+    """The same for the same rows, whatever their order and whichever run computed them."""
+    import numpy as np
+
+    order = np.lexsort((data.as_of, data.enrolment_ids))
+    found = hashlib.sha256()
+    for text in (data.label, data.feature_set, *data.keys):
+        found.update(text.encode() + b"\0")
+    for column in (
+        data.enrolment_ids,
+        data.as_of,
+        data.day,
+        data.course_ids,
+        data.treated,
+        data.y,
+        data.propensity,
+        *data.features.T,
+    ):
+        found.update(_steady(column[order].astype(np.float64)).tobytes())
+    return found.hexdigest()
+
+
+def _steady(values: "Floats") -> "Floats":
+    """Values without what the order of adding up changes in their last digits: whole numbers exactly, others to 20
+    binary digits; one zero, one NaN.
+    """
+    import numpy as np
+
+    share, power = np.frexp(values)
+    rounded = np.ldexp(np.round(share * 2**20), power - 20)
+    steady = np.where(values == np.round(values), values, rounded) + 0.0
+    steady[np.isnan(values)] = np.nan
+    return steady
+
+
+def _is_input(key: str) -> bool:
+    from signals.features.definitions import BY_KEY
+
+    return not BY_KEY[key].is_time
+
+
+def _labels(label: str, asked: Sequence[Asked], now: datetime) -> list[tuple[bool | None, bool, float | None]]:
+    """(went well, treated, propensity) of each row."""
+    from learners.models import Enrolment
+
+    ended = dict(
+        Enrolment.objects.filter(pk__in={row.enrolment_id for row in asked}, ended_at__lte=now)
+        .order_by()
+        .values_list("pk", "state")
+    )
+    return [
+        (ended[row.enrolment_id] == Enrolment.State.COMPLETED if row.enrolment_id in ended else None, False, None)
+        for row in asked
+    ]
+
+
+def _attributes(asked: Sequence[Asked]) -> dict[str, tuple[str, ...]]:
+    said = declared_attributes({row.enrolment_id for row in asked})
+    return {
+        name: tuple(said.get(row.enrolment_id, {}).get(name, "") for row in asked)
+        for name in DeclaredAttribute.Name.values
+    }

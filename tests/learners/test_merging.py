@@ -24,6 +24,7 @@ from learners.merging.undo import CannotUndo, undo
 from learners.models import (
     BaselineSkill,
     Competency,
+    DeclaredAttribute,
     Enrolment,
     Goal,
     Identifier,
@@ -46,7 +47,7 @@ from tests.support.interventions import (
     make_lesson_visit,
     make_slot,
 )
-from tests.support.learners import make_manager, make_oversight, make_user
+from tests.support.learners import make_declared, make_manager, make_oversight, make_user
 from tests.support.signals import (
     COURSE,
     account,
@@ -152,6 +153,9 @@ class Pair:
         make_user(Role.LEARNER, learner=self.duplicate)
         Goal.objects.create(learner=self.duplicate, course=self.moved.course, made_at=NOW, by_date=NOW.date())
         Preferences.objects.create(learner=self.duplicate, channel="card", changed_at=NOW)
+        make_declared(learner=self.duplicate)
+        make_declared(learner=self.duplicate, name="age_band", value="35-55")
+        make_declared(learner=self.into, value="man")
         for learner in (self.into, self.duplicate):
             BaselineSkill.objects.create(
                 learner=learner, competency=self.skill, source="self", as_of=NOW.date(), level=2
@@ -179,6 +183,16 @@ def test_it_makes_the_duplicates_life_the_others() -> None:
     assert done.steps.count() > 0
     pair.does("second", 20)
     assert Event.objects.filter(learner_id=pair.into.pk).count() == 6
+
+
+def test_it_keeps_what_the_kept_record_declared_and_adds_what_it_did_not() -> None:
+    pair = Pair()
+    pair.everywhere()
+
+    pair.merge()
+
+    said = {row.name: row.value for row in DeclaredAttribute.objects.filter(learner=pair.into)}
+    assert said == {"gender": "man", "age_band": "35-55"}
 
 
 def test_it_marks_what_must_be_computed_again() -> None:

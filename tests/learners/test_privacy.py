@@ -13,6 +13,7 @@ from tests.support.learners import (
     NOW,
     TODAY,
     make_baseline,
+    make_declared,
     make_enrolment,
     make_goal,
     make_identifier,
@@ -41,7 +42,8 @@ def ada() -> Learner:
     )
     make_identifier(learner=learner, value="ada@example.test")
     make_user(Role.LEARNER, login="ada@example.test", name="Ada Lovelace", learner=learner, password="secret")
-    make_enrolment(learner=learner)
+    make_enrolment(learner=learner, earlier_attempts=1, study_load=60)
+    make_declared(learner=learner)
     make_scim_person(learner=learner, said={"userName": "ada@example.test"})
     make_baseline(learner=learner)
     make_goal(learner=learner, words="Run the shop one day")
@@ -59,6 +61,8 @@ def test_it_hands_out_everything_as_json(ada: Learner) -> None:
     assert found["identifiers"][0]["value"] == "ada@example.test"
     assert found["looked_after_by"][0]["kind"] == "manager"
     assert found["enrolments"][0]["state"] == "active"
+    assert found["enrolments"][0]["study_load"] == 60
+    assert found["declared"][0]["value"] == "woman"
     assert found["identity_provider"]["said"] == {"userName": "ada@example.test"}
     assert found["baseline_skills"][0]["level"] == 2
     assert found["preferences"]["channel"] == "card"
@@ -80,6 +84,7 @@ def test_it_erases_the_person_and_keeps_a_pseudonymous_row(ada: Learner) -> None
         "baseline": 1,
         "preferences": 1,
         "goal": 1,
+        "declared": 1,
     }
     ada.refresh_from_db()
     user.refresh_from_db()
@@ -95,7 +100,8 @@ def test_it_erases_the_person_and_keeps_a_pseudonymous_row(ada: Learner) -> None
     assert not user.has_usable_password()
     assert not User.objects.filter(login_hash=login_hash("ada@example.test")).exists()
     assert not Identifier.objects.exists()
-    assert Enrolment.objects.filter(learner=ada).count() == 1
+    enrolment = Enrolment.objects.get(learner=ada)
+    assert (enrolment.earlier_attempts, enrolment.study_load) == (None, None)
 
 
 def test_it_erases_once(ada: Learner) -> None:

@@ -32,6 +32,7 @@ from tests.support.learners import (
     make_baseline,
     make_competency,
     make_course,
+    make_declared,
     make_enrolment,
     make_goal,
     make_identifier,
@@ -55,6 +56,12 @@ EARLY, LATE = date(2026, 1, 1), date(2026, 2, 1)
 def twice(make: Callable[..., Any], **fields: Any) -> None:
     make(**fields)
     make(**fields)
+
+
+def declared_twice() -> None:
+    learner = make_learner()
+    make_declared(learner=learner)
+    make_declared(learner=learner, value="other")
 
 
 def own_parent() -> None:
@@ -202,6 +209,9 @@ BREACHES: dict[str, Callable[[], Any]] = {
     ),
     "baseline_level_is_on_the_scale": lambda: make_baseline(level=0),
     "baseline_source_is_known": lambda: make_baseline(source="rumour"),
+    "study_load_is_a_plain_amount": lambda: make_enrolment(study_load=float("nan")),
+    "an_attribute_is_declared_once": declared_twice,
+    "declared_attribute_is_known": lambda: make_declared(name="shoe_size"),
     "quiet_hours_have_two_ends": lambda: Preferences.objects.create(
         learner=make_learner(), quiet_from=time(18), changed_at=NOW
     ),

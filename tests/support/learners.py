@@ -9,6 +9,7 @@ from learners.models import (
     BaselineSkill,
     Competency,
     Course,
+    DeclaredAttribute,
     Enrolment,
     Goal,
     Identifier,
@@ -155,3 +156,9 @@ def make_baseline(*, learner: Learner | None = None, **fields: Any) -> BaselineS
 def make_goal(*, learner: Learner | None = None, **fields: Any) -> Goal:
     values: dict[str, Any] = {"by_date": date(2026, 6, 1), "made_at": NOW}
     return Goal.objects.create(learner=learner or make_learner(), **{**values, **fields})
+
+
+def make_declared(*, learner: Learner | None = None, **fields: Any) -> DeclaredAttribute:
+    """Something a learner declared for audits of fairness."""
+    values: dict[str, Any] = {"name": "gender", "value": "woman", "source": "roster", "said_at": NOW}
+    return DeclaredAttribute.objects.create(learner=learner or make_learner(), **{**values, **fields})

@@ -1,0 +1,70 @@
+"""The features of many points at once: as they would have been served at that moment."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from signals.features.bulk import tables
+from signals.features.bulk.export import export_events, take_events
+from signals.features.bulk.scratch import MEMORY, scratch
+from signals.features.bulk.tables import Point
+from signals.features.bulk.versions import lay_out
+from signals.features.compile import compute_in_bulk, duckdb_sql
+from signals.features.definitions import FEATURES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+AT_ONCE = 20_000  # points in one run of the features; memory grows with it
+
+
+class Table(NamedTuple):
+    """Features as numbers: a row for each point asked about, in that order; NaN is not known, times in seconds."""
+
+    keys: tuple[str, ...]
+    values: "Floats"
+
+
+def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: str = MEMORY) -> Table:
+    """The features of each point from what had happened and was known by then.
+
+    ``mark_lag_days``: results count so many days later than they were sent, where a source dates them by submission.
+    Raises archive.files.ArchiveUnreadable.
+    """
+    import numpy as np
+
+    keys = tuple(feature.key for feature in FEATURES)
+    values = np.full((len(points), len(keys)), np.nan)
+    if not points:
+        return Table(keys, values)
+    ids = sorted({enrolment_id for enrolment_id, _ in points})
+    with scratch(memory=memory) as duck:
+        tables.put_points(duck, points)
+        tables.put_facts(duck, ids)
+        export_events(duck, ids, until=max(as_of for _, as_of in points))
+        lay_out(duck)
+        for first, after in _parts(len(points)):
+            tables.put_tables(duck, first, after, mark_lag_days=mark_lag_days)
+            found = duck.execute(duckdb_sql()).fetchnumpy()
+            place = found["enrolment_id"].astype(np.int64)
+            for column, key in enumerate(keys):
+                values[place, column] = np.ma.filled(found[key].astype(np.float64), np.nan)
+    return Table(keys, values)
+
+
+def compute_here(duck: Any, points: Sequence[Point]) -> list[dict[str, Any]]:
+    """The features of each point from the events of the connection's view `event_source` alone, as JSON values."""
+    tables.put_points(duck, points)
+    ids = sorted({enrolment_id for enrolment_id, _ in points})
+    tables.put_facts(duck, ids)
+    take_events(duck, ids, until=max(as_of for _, as_of in points))
+    lay_out(duck)
+    tables.put_tables(duck, 0, len(points))
+    found = {number: values for number, _, values in compute_in_bulk(duck)}
+    return [found[number] for number in range(len(points))]
+
+
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, count, AT_ONCE):
+        yield first, min(first + AT_ONCE, count)
