@@ -48,7 +48,7 @@ STAGES = (
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
     Stage("contracts", "signals.sources.contracts.check", Queue.UPKEEP, 900),
-    Stage("untreated", "signals.labels.untreated", Queue.UPKEEP, 3600),
+    Stage("untreated", "signals.labels.by_itself.untreated", Queue.UPKEEP, 3600),
     Stage("tally", "signals.quality.tally.tally", Queue.UPKEEP, 120),
     Stage("recount", "signals.quality.tally.recount", Queue.UPKEEP, 3600),
     Stage("inspect", "signals.quality.findings.inspect", Queue.UPKEEP, 900),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from coaching.demo.endpoint import Endpoint
 from coaching.demo.oulad import Oulad, Person, Run
@@ -21,7 +21,9 @@ from coaching.demo.statements import (
 )
 from learners.enrolments import due_date
 from learners.identity import canonical, identifier_hash
-from learners.models import Course, Enrolment, Identifier, Learner, PlanStep
+from learners.models import Course, DeclaredAttribute, Enrolment, Identifier, Learner, PlanStep
+
+SOURCE = "Open University import"
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,15 @@ def prepare(
                     starts_on=writer.starts_on,
                     due_on=due_date(course, writer.starts_on),
                     enrolled_at=_registered_at(writer, person),
+                    earlier_attempts=person.earlier_attempts,
+                    study_load=person.study_load,
                 )
                 for person in people
             ],
             ignore_conflicts=True,
         )
+        _facts(people, learners, course, writer)
+        _declared(people, learners, now)
     return Imported(course, writer, learners)
 
 
@@ -118,6 +124,49 @@ def send(
 def _registered_at(writer: Writer, person: Person) -> datetime:
     day = writer.starts_on + timedelta(days=person.registered_day)
     return datetime.combine(day, time(7), UTC)
+
+
+_FACTS = """
+UPDATE learners_enrolment e
+SET earlier_attempts = coalesce(said.attempts, e.earlier_attempts), study_load = coalesce(said.load, e.study_load)
+FROM unnest(%s::uuid[], %s::smallint[], %s::float8[]) AS said (learner_id, attempts, load)
+WHERE e.learner_id = said.learner_id AND e.course_id = %s AND e.starts_on = %s
+  AND (e.earlier_attempts, e.study_load)
+      IS DISTINCT FROM (coalesce(said.attempts, e.earlier_attempts), coalesce(said.load, e.study_load))
+"""
+
+
+def _facts(people: list[Person], learners: Mapping[int, Learner], course: Course, writer: Writer) -> None:
+    """What the source knew when somebody enrolled, for those whom an earlier import brought without it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FACTS,
+            [
+                [learners[person.id].pk for person in people],
+                [person.earlier_attempts for person in people],
+                [person.study_load for person in people],
+                course.pk,
+                writer.starts_on,
+            ],
+        )
+
+
+def _declared(people: list[Person], learners: Mapping[int, Learner], now: datetime) -> None:
+    """What people declared of themselves. Somebody met again in another run keeps what was said first."""
+    known = set(
+        DeclaredAttribute.objects.filter(learner__in=[learner.pk for learner in learners.values()])
+        .order_by("pk")
+        .values_list("learner_id", "name")
+    )
+    DeclaredAttribute.objects.bulk_create(
+        [
+            DeclaredAttribute(learner=learner, name=name, value=value, source=SOURCE, said_at=now)
+            for person in people
+            for name, value in person.declared.items()
+            if ((learner := learners[person.id]).pk, name) not in known
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def _learners(

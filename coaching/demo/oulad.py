@@ -5,7 +5,7 @@ The layout is that of the published files (``data/README.md`` names what differs
 a presentation of a module there is one ``Run`` here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,6 +29,9 @@ TABLES = {
     "studentAssessment": ("id_assessment", "id_student", "date_submitted", "is_banked", "score"),
     "studentVle": ("code_module", "code_presentation", "id_student", "id_site", "date", "sum_click"),
 }
+# What some copies of the tables leave out; unknown then.
+OPTIONAL = ("num_of_prev_attempts", "studied_credits", "gender", "disability", "age_band", "imd_band")
+DECLARED = ("gender", "disability", "age_band", "deprivation_band")  # as the last four are called here
 SUFFIXES = ("parquet", "csv")
 START_MONTHS = {"B": 2, "J": 10}  # the letter of a presentation: February, October
 ROWS_AT_ONCE = 20_000
@@ -66,6 +69,9 @@ class Person(NamedTuple):
     registered_day: int
     unregistered_day: int | None
     result: str  # Pass, Distinction, Fail or Withdrawn
+    earlier_attempts: int | None = None
+    study_load: float | None = None  # credits of everything the person studied at the time
+    declared: Mapping[str, str] = {}  # gender, disability, age_band, deprivation_band, where they are told
 
 
 class Clicks(NamedTuple):
@@ -93,6 +99,7 @@ class Oulad:
 
     directory: Path
     connection: "duckdb.DuckDBPyConnection"
+    optional: frozenset[str] = frozenset()  # those of OPTIONAL that studentInfo has
 
     def runs(self) -> list[Run]:
         """Every run the tables hold."""
@@ -147,13 +154,23 @@ class Oulad:
             "          least(0, coalesce(CAST(r.date_unregistration AS INTEGER), 0))),"
             " CASE WHEN r.date_unregistration IS NOT NULL THEN CAST(r.date_unregistration AS INTEGER)"
             "      WHEN i.final_result = 'Withdrawn' THEN ? END,"
-            " i.final_result"
+            " i.final_result,"
+            f" CAST({self._optional('num_of_prev_attempts')} AS INTEGER),"
+            f" CAST({self._optional('studied_credits')} AS DOUBLE),"
+            f" {self._optional('gender')}, {self._optional('disability')},"
+            f" {self._optional('age_band')}, {self._optional('imd_band')}"
             " FROM studentInfo i JOIN studentRegistration r"
             " USING (code_module, code_presentation, id_student)"
             " WHERE code_module = ? AND code_presentation = ? ORDER BY 1",
             [run.length_days, run.module, run.presentation],
         )
-        return [Person(*row) for row in rows]
+        return [
+            Person(*row[:6], {name: said for name, said in zip(DECLARED, row[6:], strict=True) if said})
+            for row in rows
+        ]
+
+    def _optional(self, column: str) -> str:
+        return f"i.{column}" if column in self.optional else "NULL"
 
     def clicks(self, run: Run, *, from_day: int | None = None, to_day: int | None = None) -> Iterator[Clicks]:
         """Rows of clicks by day, person and material; days inclusive."""
@@ -238,6 +255,7 @@ def open_tables(directory: Path) -> Oulad:
         if table not in found:
             raise OuladFault(f"The table {table} is missing in {directory}: {table}.parquet or {table}.csv.")
     connection = duckdb.connect()
+    optional: frozenset[str] = frozenset()
     for table, path in found.items():
         # Values are bound nowhere in DDL; a path may hold an apostrophe.
         name = str(path).replace("'", "''")
@@ -254,4 +272,6 @@ def open_tables(directory: Path) -> Oulad:
         missing = [column for column in TABLES[table] if column not in columns]
         if missing:
             raise OuladFault(f"{path} lacks the column {', '.join(missing)}.")
-    return Oulad(directory, connection)
+        if table == "studentInfo":
+            optional = frozenset(columns).intersection(OPTIONAL)
+    return Oulad(directory, connection, optional)

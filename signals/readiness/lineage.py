@@ -41,7 +41,7 @@ def labels(now: datetime) -> Iterator[Line]:
         for key, row in rows.items()
         if key not in DEFINITIONS
         or not key.rpartition("@")[2].isdigit()
-        or DEFINITIONS[key].horizon_days != row["horizon_days"]
+        or DEFINITIONS[key].horizon_days not in (None, row["horizon_days"])
     ]
     state = State.FAIL if strange else State.PASS if total else State.WARN
     yield line(
@@ -52,7 +52,7 @@ def labels(now: datetime) -> Iterator[Line]:
         + (f"; unknown or of another horizon: {', '.join(sorted(strange))}" if strange else ""),
         "every label names a known definition and its version, with that version's horizon",
         "Labels are recorded by the stages “measure” and “untreated” once a horizon has passed; for those of an unknown"
-        " definition, restore it in signals/labels.py under a version of its own.",
+        " definition, restore it in signals/labels/definitions.py under a version of its own.",
         value=float(len(strange)),
     )
     most = max(

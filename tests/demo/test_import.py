@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from coaching.demo.endpoint import Endpoint
 from coaching.demo.importing import prepare, send
@@ -12,7 +13,7 @@ from coaching.demo.names import FAMILY
 from coaching.demo.organisation import DATA
 from coaching.demo.oulad import Run, open_tables
 from coaching.demo.statements import Writer, shift_to, statements
-from learners.models import Enrolment
+from learners.models import DeclaredAttribute, Enrolment
 from signals.models import Event, Statement
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -64,6 +65,53 @@ def test_it_changes_nothing_the_second_time_even_on_a_later_day() -> None:
     assert (Statement.objects.count(), Event.objects.count()) == before
     assert again.writer.shift == first.writer.shift
     assert Enrolment.objects.count() == len(first.learners)
+
+
+@pytest.mark.django_db
+@pytest.mark.slow
+def test_it_adds_what_an_earlier_import_left_out_and_keeps_what_is_declared() -> None:
+    tables = open_tables(DATA)
+    (run,) = tables.select(presentations=["2013J"], modules=["AAA"])
+    first = prepare(tables, run, starts_by=date(2026, 9, 24), now=NOW)
+    learner = first.learners[11391]
+    Enrolment.objects.update(earlier_attempts=None, study_load=None)
+    DeclaredAttribute.objects.filter(learner=learner).delete()
+    DeclaredAttribute.objects.create(learner=learner, name="gender", value="X", source="HR", said_at=NOW)
+
+    call_command("import_oulad", DATA, "--presentation", "2013J", "--people-only")
+
+    enrolment = Enrolment.objects.get(learner=learner)
+    assert (enrolment.earlier_attempts, enrolment.study_load) == (0, 240)
+    said = {row.name: row.value for row in DeclaredAttribute.objects.filter(learner=learner)}
+    assert said == {"gender": "X", "disability": "N", "age_band": "55<=", "deprivation_band": "90-100%"}
+    assert not Statement.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.slow
+def test_it_asks_no_more_of_the_database_for_more_people(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    tables = open_tables(DATA)
+    (run,) = tables.select(presentations=["2013J"], modules=["AAA"])
+    prepare(tables, run, starts_by=date(2026, 9, 24), now=NOW)
+
+    with django_assert_max_num_queries(15):
+        prepare(tables, run, starts_by=date(2026, 9, 24), now=NOW)
+
+
+def test_it_reads_tables_without_what_people_declared(tmp_path: Path) -> None:
+    for file in DATA.glob("*.parquet"):
+        if file.stem != "studentInfo":
+            (tmp_path / file.name).symlink_to(file)
+    rows = "code_module,code_presentation,id_student,final_result\nAAA,2013J,11391,Pass\n"
+    (tmp_path / "studentInfo.csv").write_text(rows, encoding="utf-8")
+    tables = open_tables(tmp_path)
+    (run,) = tables.select(presentations=["2013J"], modules=["AAA"])
+
+    (person,) = tables.people(run)
+
+    assert (person.earlier_attempts, person.study_load, person.declared) == (None, None, {})
 
 
 @pytest.mark.django_db

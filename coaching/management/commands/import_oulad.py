@@ -27,6 +27,11 @@ class Command(BaseCommand):
             metavar="DATE",
             help="move all dates by whole weeks so that each run starts on this day or up to six days before",
         )
+        parser.add_argument(
+            "--people-only",
+            action="store_true",
+            help="courses, plans, people and what is known of their enrolments; sends no statements",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
@@ -35,6 +40,11 @@ class Command(BaseCommand):
             runs = tables.select(presentations=options["presentation"], modules=options["module"])
         except OuladFault as fault:
             raise CommandError(str(fault)) from fault
+        if options["people_only"]:
+            for run in runs:
+                imported = prepare(tables, run, starts_by=options["shift_to"], now=now)
+                self.stdout.write(f"{run.module} {run.presentation}: {len(imported.learners)} people.")
+            return
         endpoint = Endpoint("Open University import", now)
         began = time.perf_counter()
         try:
