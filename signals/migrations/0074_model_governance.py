@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('learners', '0023_compare_what_changed'),
-        ('signals', '0063_learned_models'),
+        ('signals', '0071_second_looks_and_faults'),
     ]
 
     operations = [

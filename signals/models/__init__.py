@@ -17,6 +17,7 @@ from signals.models.events import (
 from signals.models.governance import Promotion, RetiredFeature, ShadowRisk, TrainingRun
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -54,6 +55,7 @@ __all__ = [
     "IssuerTrust",
     "Label",
     "Lineage",
+    "ModelFault",
     "ModelVersion",
     "Network",
     "ParkedOutside",
@@ -63,6 +65,8 @@ __all__ = [
     "RetiredFeature",
     "Risk",
     "RiskChange",
+    "SecondLook",
+    "SecondLookBudget",
     "ShadowRisk",
     "SourceDay",
     "SourceTerm",

@@ -78,6 +78,8 @@ class Risk(models.Model):
     coverage = models.FloatField()
     known_signals = models.SmallIntegerField()
     reasons = models.JSONField(default=list)  # see signals.risk.reasons
+    # Log-odds before any signal speaks, for models whose contributions are log-odds; else null.
+    base = models.FloatField(null=True, blank=True)
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     as_of = models.DateTimeField()
     known_seq = models.BigIntegerField()
@@ -102,6 +104,8 @@ class Risk(models.Model):
             models.Index(
                 fields=("unread_since",), condition=Q(unread_since__isnull=False), name="risk_unread"
             ),
+            # Those about whom we are not sure, for the draw of second looks.
+            models.Index(fields=("enrolment",), condition=Q(value__isnull=True), name="risk_not_sure"),
         ]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection
 
 from signals.models import Risk
-from signals.risk.score import live_model
+from signals.risk.live import live_model, open_faults
 
 # So many wait at once. New events come before them in the refresh, and no transaction grows with the organisation.
 WAITING = 5_000
@@ -28,6 +28,8 @@ def mark(*, now: datetime, limit: int = WAITING) -> int:
     Only marks: the refresh claims them like any that time has changed, a thousand to a transaction. Finds its work as
     rows, so it goes on wherever it was stopped.
     """
+    if open_faults().exists():
+        return 0  # the live model cannot score: another stands in, and whatever were marked would never be done
     live = live_model(now=now)
     waiting = Risk.objects.filter(review_at__lte=now)[:limit].count()
     if waiting >= limit:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signals.training.gate import Around, Bounds, Comparison, Evidence, judge
-from tests.support.models import drawn, dulled
+from tests.support.promotions import drawn, dulled
 
 pytestmark = pytest.mark.slow  # 400 draws each
 

@@ -17,7 +17,7 @@ from signals.risk import rescore
 from signals.risk.score import live_model
 from signals.training import promotion
 from tests.support.knowledge import day, enrolled, make_event
-from tests.support.models import NOW, make_evidence, make_version
+from tests.support.promotions import NOW, make_evidence, make_version
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 

@@ -1,54 +1,45 @@
-"""Model versions and made-up scores of two models, for what decides between them."""
+"""A small learned model for tests: a logistic one whose every number is written down."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from signals.models import ModelVersion
-from signals.risk.score import live_model
-from signals.training.gate import Evidence
+from signals.risk.learned import Scored
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Floats
-
-NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
-
-
-def make_version(name: str = "candidate", **fields: Any) -> ModelVersion:
-    """A version that scores like the composite, with other weights where asked for."""
-    return ModelVersion.objects.create(**{"name": name, "kind": "composite", "created_at": NOW, **fields})
-
-
-def drawn(*, people: int = 600, skill: float = 2.0, seed: int = 1) -> "tuple[Floats, Floats]":
-    """What came true, and calibrated probabilities that tell it apart the better the higher the skill."""
     import numpy as np
 
-    chance = np.random.default_rng(seed)
-    p = 1 / (1 + np.exp(-(skill * chance.standard_normal(people) - 0.5)))
-    return (chance.random(people) < p).astype(float), p
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def dulled(p: "Floats", *, noise: float = 1.0, seed: int = 2) -> "Floats":
-    """The same scores with something else mixed in: a model that knows less."""
-    import numpy as np
+class Additive:
+    """Log-odds that are a weighted sum. A gap adds `unknown`, as trees that have learned from gaps do."""
 
-    chance = np.random.default_rng(seed)
-    return 1 / (1 + np.exp(-(np.log(p / (1 - p)) * 0.4 + noise * chance.standard_normal(len(p)) - 0.2)))
+    def __init__(
+        self, weights: Mapping[str, float], *, base: float = 0.0, unknown: float = 0.0, off_by: float = 0.0
+    ) -> None:
+        self.keys = tuple(weights)
+        self.weights = weights
+        self.base = base
+        self.unknown = unknown
+        self.off_by = off_by
+        self.importance = {key: abs(weight) for key, weight in weights.items()}
+
+    def score(self, features: "Floats") -> Scored:
+        import numpy as np
+
+        weights = np.array([self.weights[key] for key in self.keys])
+        contributions = np.where(np.isnan(features), self.unknown, np.nan_to_num(features) * weights)
+        base = np.full(len(features), self.base)
+        return Scored(
+            1 / (1 + np.exp(-(base + contributions.sum(axis=1) + self.off_by))), base, contributions
+        )
 
 
-def make_evidence(*, candidate: str = "candidate", better: bool = True, **fields: Any) -> Evidence:
-    """600 people, of whom the candidate knows more than the live model, or less."""
-    import numpy as np
-
-    y, sharp = drawn()
-    dull = dulled(sharp)
-    made: dict[str, Any] = {
-        "candidate": candidate,
-        "live": live_model(now=NOW).name,
-        "old": dull if better else sharp,
-        "new": sharp if better else dull,
-        "y": y,
-        "people": np.arange(len(y)),
-        "runs": ["AAA/2026"] * len(y),
-        "data": "rows-1",
-    }
-    return Evidence(**{**made, **fields})
+def make_version(name: str, *, now: datetime, is_live: bool = False, **fields: Any) -> ModelVersion:
+    """A trained version; live, it takes the place of the one that was."""
+    if is_live:
+        ModelVersion.objects.filter(is_live=True).update(is_live=False)
+    made: dict[str, Any] = {"kind": "logistic", "artefact": b"artefact", "created_at": now}
+    return ModelVersion.objects.create(name=name, is_live=is_live, **{**made, **fields})
