@@ -29,7 +29,9 @@ def mark(*, now: datetime, limit: int = WAITING) -> int:
     rows, so it goes on wherever it was stopped.
     """
     if open_faults().exists():
-        return 0  # the live model cannot score: another stands in, and whatever were marked would never be done
+        return (
+            0  # the live model cannot score: another stands in, and whatever were marked would never be done
+        )
     live = live_model(now=now)
     waiting = Risk.objects.filter(review_at__lte=now)[:limit].count()
     if waiting >= limit:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Floats
+    from signals.training.dataset import Dataset, Floats
 
 FORMAT = 1
 BINS = 10  # of a feature's distribution
 SCORE_BINS = 20
 CALIBRATION_BINS = 15
+LEAST_ROWS = 100  # of a day, for its own distribution
 LEAST_SHOWN = 5  # a group of fewer people is never shown
 
 
@@ -126,6 +127,8 @@ class Card(msgspec.Struct, frozen=True):
     scores: tuple[int, ...] = ()  # how many scores fell in each of SCORE_BINS equal bins
     ablation: tuple[Ablation, ...] = ()
     training_distribution: dict[str, Distribution] = {}
+    # The same by day since the start: late in a course people differ from early on, and that is no drift.
+    distribution_by_day: dict[str, dict[str, Distribution]] = {}
     tried: tuple[str, ...] = ()  # what was tried and did not help
     limits: tuple[str, ...] = ()
 
@@ -164,6 +167,20 @@ def distribution(values: "Floats") -> Distribution:
         tuple(float(share) for share in shares_between(known, edges)),
         float(unknown),
     )
+
+
+def distributions(data: "Dataset") -> tuple[dict[str, Distribution], dict[str, dict[str, Distribution]]]:
+    """``training_distribution`` and ``distribution_by_day`` of a training set."""
+    import numpy as np
+
+    def of(rows: "Floats") -> dict[str, Distribution]:
+        return {key: distribution(rows[:, place]) for place, key in enumerate(data.keys)}
+
+    return of(data.features), {
+        str(day): of(data.features[data.day == day])
+        for day in np.unique(data.day).tolist()
+        if (data.day == day).sum() >= LEAST_ROWS
+    }
 
 
 def shares_between(known: "Floats", edges: "Floats") -> "Floats":

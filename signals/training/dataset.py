@@ -10,6 +10,7 @@ from learners.declared import attributes as declared_attributes
 from learners.models import DeclaredAttribute
 from signals.features.bulk.compute import compute_table
 from signals.features.definitions import FEATURE_SET
+from signals.features.retired import retired_keys
 from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def build(
         )
     table = compute_table([row.point for row in asked], mark_lag_days=mark_lag_days)
     labels = _labels(label, asked, now)
-    wanted = [number for number, key in enumerate(table.keys) if _is_input(key)]
+    retired = retired_keys()
+    wanted = [number for number, key in enumerate(table.keys) if _is_input(key) and key not in retired]
     return Dataset(
         enrolment_ids=np.array([row.enrolment_id for row in asked], dtype=np.int64),
         as_of=np.array([row.as_of.timestamp() for row in asked]),
@@ -130,7 +132,9 @@ def _is_input(key: str) -> bool:
     return not BY_KEY[key].is_time
 
 
-def _labels(label: str, asked: Sequence[Asked], now: datetime) -> list[tuple[bool | None, bool, float | None]]:
+def _labels(
+    label: str, asked: Sequence[Asked], now: datetime
+) -> list[tuple[bool | None, bool, float | None]]:
     """(went well, treated, propensity) of each row."""
     from learners.models import Enrolment
 
@@ -140,7 +144,11 @@ def _labels(label: str, asked: Sequence[Asked], now: datetime) -> list[tuple[boo
         .values_list("pk", "state")
     )
     return [
-        (ended[row.enrolment_id] == Enrolment.State.COMPLETED if row.enrolment_id in ended else None, False, None)
+        (
+            ended[row.enrolment_id] == Enrolment.State.COMPLETED if row.enrolment_id in ended else None,
+            False,
+            None,
+        )
         for row in asked
     ]
 

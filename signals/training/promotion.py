@@ -15,7 +15,8 @@ from consent import audit
 from consent.actors import SYSTEM, Party
 from signals import trust
 from signals.models import Finding, ModelVersion, Promotion
-from signals.risk.score import live_model
+from signals.risk import disagreements
+from signals.risk.live import live_model
 from signals.training.gate import Around, Bounds, Check, Comparison, Evidence, judge
 
 LOCK = 0x524B5F4C495645  # one change of the live model at a time
@@ -298,3 +299,9 @@ def _audit(action: str, model: ModelVersion, *, by: UUID | None, now: datetime, 
         now=now,
         detail={"model": model.pk, **detail},
     )
+
+
+def looked_at(candidate: ModelVersion) -> dict[str, int]:
+    """What people found where the candidate and the live model disagreed, as ``promote`` takes it."""
+    found = disagreements.tally(candidate)
+    return {"looked": found.answered, "candidate_right": found.shadow_right}
