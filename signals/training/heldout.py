@@ -1,6 +1,7 @@
 """Rows that neither of two models learned from, scored by both as serving would score them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -152,3 +153,11 @@ def _cohorts(model: ModelVersion) -> Sequence[str]:
         return cards.read(model.card).data.cohorts
     except cards.UnreadableCard:
         return ()
+
+
+def with_places_of_work(data: Dataset) -> Dataset:
+    """The same rows, with role and unit among what fairness is asked by."""
+    told = slices(data)
+    return replace(
+        data, attributes={**data.attributes, "role": tuple(told["role"]), "unit": tuple(told["unit"])}
+    )

@@ -51,8 +51,7 @@ def gate(candidate: ModelVersion, *, now: datetime) -> str:
         before = promotion.was_refused(candidate, live=live, data=evidence.data)
         if before is not None:
             return f"The gate refused it on the same people on {before.at:%-d %B}: {before.reason}"
-        looked = promotion.looked_at(candidate)
-        promotion.promote(candidate=candidate, evidence=evidence, now=now, **looked)
+        promotion.promote(candidate=candidate, evidence=evidence, now=now)
     except promotion.Refused as refused:
         return f"The gate refused it: {refused}"
     except (promotion.AlreadyLive, promotion.Overtaken, heldout.NothingHeldOut, UnusableModel) as fault:

@@ -57,8 +57,9 @@ def live_by_rows() -> ModelVersion | None:
     return newest.candidate if newest is not None else None
 
 
-def around(*, candidate: ModelVersion, looked: int = 0, candidate_right: int = 0) -> Around:
-    """What the database says of promoting this model now, besides the rows."""
+def around(candidate: ModelVersion) -> Around:
+    """What the database says of promoting this model now, besides the rows it is compared on."""
+    found = disagreements.tally(candidate)
     return Around(
         alerts=[
             f"{finding.about}: {finding.get_kind_display().lower()} (since {finding.opened_at:%-d %B})"
@@ -68,8 +69,8 @@ def around(*, candidate: ModelVersion, looked: int = 0, candidate_right: int = 0
             .order_by("pk")
         ],
         objections=trust.objections(candidate.name),
-        looked=looked,
-        candidate_right=candidate_right,
+        looked=found.answered,
+        candidate_right=found.shadow_right,
     )
 
 
@@ -81,8 +82,6 @@ def promote(
     by: UUID | None = None,
     because: str = "",
     bounds: Bounds | None = None,
-    looked: int = 0,
-    candidate_right: int = 0,
 ) -> Promotion:
     """The row that makes the candidate live. Raises Refused (with its row), AlreadyLive, Overtaken, NotFit.
 
@@ -98,7 +97,7 @@ def promote(
         )
     comparison = judge(
         evidence,
-        around=around(candidate=candidate, looked=looked, candidate_right=candidate_right),
+        around=around(candidate),
         bounds=bounds,
     )
     with transaction.atomic():
@@ -299,9 +298,3 @@ def _audit(action: str, model: ModelVersion, *, by: UUID | None, now: datetime, 
         now=now,
         detail={"model": model.pk, **detail},
     )
-
-
-def looked_at(candidate: ModelVersion) -> dict[str, int]:
-    """What people found where the candidate and the live model disagreed, as ``promote`` takes it."""
-    found = disagreements.tally(candidate)
-    return {"looked": found.answered, "candidate_right": found.shadow_right}
