@@ -51,6 +51,8 @@ STAGES = (
     Stage("doubts", "signals.second_looks.draw", Queue.UPKEEP, 3600),
     Stage("disagree", "signals.risk.disagreements.ask_people", Queue.UPKEEP, 3600),
     Stage("unshadow", "signals.risk.shadow.sweep", Queue.UPKEEP, 600),
+    Stage("promote", "signals.training.nightly.answer_asked", Queue.UPKEEP, 60),
+    Stage("audit", "signals.training.audits.answer", Queue.UPKEEP, 60),
     Stage("untreated", "signals.labels.by_itself.untreated", Queue.UPKEEP, 3600),
     Stage("tally", "signals.quality.tally.tally", Queue.UPKEEP, 120),
     Stage("recount", "signals.quality.tally.recount", Queue.UPKEEP, 3600),

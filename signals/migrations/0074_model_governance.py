@@ -19,18 +19,35 @@ GOES = "DROP TRIGGER promotion_stays ON signals_promotion; DROP FUNCTION signals
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('learners', '0023_compare_what_changed'),
+        ('learners', '0031_facts_and_declared_attributes'),
         ('signals', '0071_second_looks_and_faults'),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='ModelAudit',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('fairness', 'Fairness'), ('remedy', 'Remedy tried'), ('drift', 'Drift')], max_length=12)),
+                ('parameters', models.JSONField(default=dict)),
+                ('asked_at', models.DateTimeField()),
+                ('asked_by', models.UUIDField(blank=True, null=True)),
+                ('begun_at', models.DateTimeField(blank=True, null=True)),
+                ('done_at', models.DateTimeField(blank=True, null=True)),
+                ('result', models.JSONField(default=dict)),
+                ('says', models.TextField(blank=True, default='')),
+            ],
+            options={
+                'ordering': ('-asked_at', '-pk'),
+            },
+        ),
         migrations.CreateModel(
             name='Promotion',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField()),
                 ('by', models.UUIDField(blank=True, null=True)),
-                ('outcome', models.CharField(choices=[('promoted', 'Promoted'), ('refused', 'Refused'), ('rolled_back', 'Rolled back'), ('shadowed', 'Put in shadow'), ('unshadowed', 'Taken out of shadow')], max_length=12)),
+                ('outcome', models.CharField(choices=[('promoted', 'Promoted'), ('refused', 'Refused'), ('rolled_back', 'Rolled back'), ('shadowed', 'Put in shadow'), ('unshadowed', 'Taken out of shadow'), ('asked', 'Waits for the gate')], max_length=12)),
                 ('reason', models.CharField(max_length=2000)),
                 ('comparison', models.JSONField(default=dict)),
             ],
@@ -121,6 +138,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('is_live', False), models.Q(('is_shadow', False), ('taken_back_at__isnull', True)), _connector='OR'), name='a_live_model_is_neither_in_shadow_nor_taken_back'),
         ),
         migrations.AddField(
+            model_name='modelaudit',
+            name='model_version',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='audits', to='signals.modelversion'),
+        ),
+        migrations.AddField(
             model_name='promotion',
             name='candidate',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='signals.modelversion'),
@@ -156,6 +178,10 @@ class Migration(migrations.Migration):
             model_name='trainingrun',
             name='model_version',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='signals.modelversion'),
+        ),
+        migrations.AddConstraint(
+            model_name='modelaudit',
+            constraint=models.UniqueConstraint(condition=models.Q(('done_at__isnull', True)), fields=('kind', 'model_version', 'parameters'), name='a_question_about_a_model_waits_once', nulls_distinct=False),
         ),
         migrations.AddIndex(
             model_name='promotion',

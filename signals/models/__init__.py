@@ -14,7 +14,7 @@ from signals.models.events import (
     Verb,
     VerbSynonym,
 )
-from signals.models.governance import Promotion, RetiredFeature, ShadowRisk, TrainingRun
+from signals.models.governance import ModelAudit, Promotion, RetiredFeature, ShadowRisk, TrainingRun
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
 from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
 from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
@@ -55,6 +55,7 @@ __all__ = [
     "IssuerTrust",
     "Label",
     "Lineage",
+    "ModelAudit",
     "ModelFault",
     "ModelVersion",
     "Network",

@@ -16,6 +16,7 @@ class Promotion(models.Model):
         ROLLED_BACK = "rolled_back", "Rolled back"
         SHADOWED = "shadowed", "Put in shadow"
         UNSHADOWED = "unshadowed", "Taken out of shadow"
+        ASKED = "asked", "Waits for the gate"
 
     candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
     replaced = models.ForeignKey(
@@ -123,3 +124,39 @@ class TrainingRun(models.Model):
 
     def __str__(self) -> str:
         return f"training {self.pk}"
+
+
+class ModelAudit(models.Model):
+    """A question about a model that takes its time: asked by somebody or by the night, answered by a stage."""
+
+    class Kind(models.TextChoices):
+        FAIRNESS = "fairness", "Fairness"
+        REMEDY = "remedy", "Remedy tried"
+        DRIFT = "drift", "Drift"
+
+    kind = models.CharField(max_length=12, choices=Kind)
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, null=True, blank=True, related_name="audits"
+    )
+    parameters = models.JSONField(default=dict)  # of a remedy: {"remedy": ..., "attribute": ...}
+    asked_at = models.DateTimeField()
+    asked_by = models.UUIDField(null=True, blank=True)
+    begun_at = models.DateTimeField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(default=dict)
+    says = models.TextField(blank=True, default="")  # why there is no answer
+
+    class Meta:
+        ordering = ("-asked_at", "-pk")
+        constraints = [
+            # Asking again while it waits is the same question.
+            models.UniqueConstraint(
+                fields=("kind", "model_version", "parameters"),
+                nulls_distinct=False,
+                condition=Q(done_at__isnull=True),
+                name="a_question_about_a_model_waits_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"audit {self.pk}"

@@ -13,7 +13,7 @@ from typing import cast
 from signals.models import ModelVersion, TrainingRun
 from signals.risk.learned import UnusableModel
 from signals.risk.live import live_model
-from signals.training import cohorts, drift, heldout, promotion
+from signals.training import audits, cohorts, drift, heldout, promotion
 from signals.training.dataset import NothingToLearnFrom
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ def run(*, now: datetime, label: str = LABEL) -> TrainingRun:
     """What came of tonight. Never raises for want of data; a fault in training is noted and told, and the live model
     stays."""
     drift.inspect(now=now)
+    audits.ask_nightly(now=now)
     started = time.monotonic()
     TrainingRun.objects.filter(at__lt=now - KEPT).delete()
     outcome, model, says = _trained(now=now, label=label)
@@ -57,6 +58,22 @@ def gate(candidate: ModelVersion, *, now: datetime) -> str:
     except (promotion.AlreadyLive, promotion.Overtaken, heldout.NothingHeldOut, UnusableModel) as fault:
         return f"It was not compared: {fault}"
     return f"The gate promoted it in the place of “{live.name}”."
+
+
+def answer_asked(*, now: datetime) -> int:
+    """How many askings the gate answered: one at a time, as each takes its time. A stage."""
+    row = promotion.asked().first()
+    if row is None:
+        return 0
+    candidate = row.candidate
+    try:
+        evidence = heldout.evidence(candidate=candidate, compared_with=live_model(now=now), now=now)
+        promotion.promote(candidate=candidate, evidence=evidence, now=now, by=row.by, because=row.reason)
+    except promotion.Refused:
+        pass  # its own row says why
+    except (promotion.AlreadyLive, promotion.Overtaken, heldout.NothingHeldOut, UnusableModel) as fault:
+        promotion.refuse(candidate=candidate, why=f"It was not compared: {fault}", now=now, by=row.by)
+    return 1
 
 
 def _trained(*, now: datetime, label: str) -> tuple[TrainingRun.Outcome, ModelVersion | None, str]:

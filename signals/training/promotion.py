@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from consent import audit
 from consent.actors import SYSTEM, Party
@@ -212,6 +213,51 @@ def out_of_shadow(
             reason=because.strip()[:2000] or "The trial is over.",
         )
         _audit("model.unshadowed", candidate, by=by, now=now, promotion=row.pk)
+    return row
+
+
+def ask(*, candidate: ModelVersion, because: str, now: datetime, by: UUID | None) -> Promotion:
+    """The row that asks the gate for this candidate: comparing takes longer than a page may. Raises AlreadyLive,
+    NotFit."""
+    with transaction.atomic():
+        _one_at_a_time()
+        if candidate.pk == live_model(now=now).pk:
+            raise AlreadyLive(f"“{candidate.name}” is live already.")
+        if asked().filter(candidate=candidate).exists():
+            raise NotFit(f"“{candidate.name}” waits for the gate already.")
+        row = Promotion.objects.create(
+            candidate=candidate,
+            at=now,
+            by=by,
+            outcome=Promotion.Outcome.ASKED,
+            reason=because.strip()[:2000] or "Somebody asked.",
+        )
+        _audit("model.asked", candidate, by=by, now=now, promotion=row.pk)
+    return row
+
+
+def asked() -> QuerySet[Promotion]:
+    """The askings that the gate has not answered yet, the oldest first."""
+    answered = Promotion.objects.filter(
+        candidate=OuterRef("candidate"),
+        pk__gt=OuterRef("pk"),
+        outcome__in=(Promotion.Outcome.PROMOTED, Promotion.Outcome.REFUSED),
+    )
+    return (
+        Promotion.objects.filter(outcome=Promotion.Outcome.ASKED)
+        .exclude(Exists(answered))
+        .select_related("candidate")
+        .order_by("pk")
+    )
+
+
+def refuse(*, candidate: ModelVersion, why: str, now: datetime, by: UUID | None = None) -> Promotion:
+    """The row that says why a candidate could not even be compared."""
+    with transaction.atomic():
+        row = Promotion.objects.create(
+            candidate=candidate, at=now, by=by, outcome=Promotion.Outcome.REFUSED, reason=why[:2000]
+        )
+        _audit("model.refused", candidate, by=by, now=now, promotion=row.pk)
     return row
 
 
