@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from signals.models import (
     Credential,
     IssuerTrust,
+    ModelVersion,
     Quarantined,
     Refusal,
     UnknownVerb,
@@ -18,6 +19,7 @@ from signals.models import (
 from signals.quality import admin as quality_admin
 from signals.sources import admin as sources_admin
 from signals.views.credential_admin import CredentialAdmin, IssuerTrustAdmin, RefusalAdmin
+from signals.views.model_admin import ModelVersionAdmin
 from signals.views.quarantine_admin import QuarantinedAdmin
 
 __all__ = ["quality_admin", "sources_admin"]  # register the pages about data quality and of other sources
@@ -26,6 +28,7 @@ admin.site.register(Credential, CredentialAdmin)
 admin.site.register(IssuerTrust, IssuerTrustAdmin)
 admin.site.register(Quarantined, QuarantinedAdmin)
 admin.site.register(Refusal, RefusalAdmin)
+admin.site.register(ModelVersion, ModelVersionAdmin)
 
 
 @admin.register(VerbSynonym)
