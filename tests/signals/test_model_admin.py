@@ -24,6 +24,7 @@ from signals.risk.live import live_model
 from signals.training import audits, cohorts, drift, heldout, nightly, promotion
 from signals.training import card as cards
 from signals.training.card import Ablation, Bin, Card, Data, FeatureUse, Figure
+from signals.training.dataset import NothingToLearnFrom
 from tests.support.knowledge import day, enrolled, make_event, risk_of
 from tests.support.learners import make_user
 from tests.support.promotions import NOW, make_evidence, make_version
@@ -275,7 +276,7 @@ class TooFewOfEither(ValueError):
 
 
 def test_it_keeps_why_a_night_learned_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    fault = heldout.NothingToLearnFrom("Nobody was enrolled.")
+    fault = NothingToLearnFrom("Nobody was enrolled.")
 
     def train(**_: Any) -> ModelVersion:
         raise fault

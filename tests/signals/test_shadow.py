@@ -10,6 +10,7 @@ from signals import second_looks
 from signals.features.refresh import refresh
 from signals.models import ModelVersion, Risk, SecondLook, ShadowRisk
 from signals.risk import disagreements, live, shadow
+from signals.risk.known import Known
 from signals.risk.live import live_model
 from signals.training import promotion
 from tests.support.knowledge import day, enrolled, make_event, make_result
@@ -96,7 +97,7 @@ def test_it_does_not_try_a_broken_trial_again_at_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(live, "scorer", lambda *args, **kwargs: tries.append(1))
     monkeypatch.setattr(shadow, "score", shadow.score)
 
-    shadow.score([live.Known(1, {}, "", NOW, 0)], now=NOW)
+    shadow.score([Known(1, {}, "", NOW, 0)], now=NOW)
 
     assert not tries
 
