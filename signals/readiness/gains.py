@@ -63,9 +63,11 @@ def missing_signals(now: datetime) -> Iterator[Line]:
             "missing_signals",
             question,
             State.WARN,
-            "No trained model says what each signal is worth",
+            "No trained model says what each signal is worth"
+            if model is None
+            else f"The card of “{model.name}” does not say what it would lose without each signal",
             wanted,
-            "Run manage.py train; its card holds the comparison with and without each signal.",
+            "Run manage.py train: its card can hold the comparison with and without each signal.",
         )
         return
     shifts = drift.stability(model, now=now).shifts
