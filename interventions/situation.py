@@ -34,7 +34,13 @@ def snapshots(
     )
     learner_ids = {enrolment.learner_id for enrolment in enrolments}
     features = {row.pk: row for row in FeatureRow.objects.filter(pk__in=enrolment_ids)}
-    risks = {row.pk: row for row in Risk.objects.filter(pk__in=enrolment_ids).select_related("model_version")}
+    risks = {
+        row.pk: row
+        for row in Risk.objects.filter(pk__in=enrolment_ids)
+        .select_related("model_version")
+        # A trained version is megabytes, and a join would bring it along with every risk.
+        .defer("model_version__artefact", "model_version__metrics", "model_version__card")
+    }
     allowed = {scope: gate.filter_allowed(learner_ids, scope) for scope in SCOPES}
     with_account = set(
         User.objects.filter(learner_id__in=learner_ids, is_active=True).values_list("learner_id", flat=True)
@@ -68,7 +74,8 @@ def snapshots(
             risk=risk.value if risk else None,
             coverage=risk.coverage if risk else 0.0,
             known_signals=risk.known_signals if risk else 0,
-            model=risk.model_version.name if risk else None,
+            # What a model said that was taken back since is trusted by nobody, until it is computed anew.
+            model=risk.model_version.name if risk and risk.model_version.taken_back_at is None else None,
             risk_as_of=risk.as_of if risk else None,
             episode=episodes.get(enrolment.pk),
             recovered_at=recovered_at,

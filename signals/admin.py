@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from signals.models import (
     Credential,
     IssuerTrust,
+    ModelVersion,
     Quarantined,
     Refusal,
     UnknownVerb,
@@ -19,6 +20,7 @@ from signals.quality import admin as quality_admin
 from signals.risk import admin as risk_admin
 from signals.sources import admin as sources_admin
 from signals.views.credential_admin import CredentialAdmin, IssuerTrustAdmin, RefusalAdmin
+from signals.views.model_admin import ModelVersionAdmin
 from signals.views.quarantine_admin import QuarantinedAdmin
 
 # These register the pages about data quality, about models at work and of other sources.
@@ -28,6 +30,7 @@ admin.site.register(Credential, CredentialAdmin)
 admin.site.register(IssuerTrust, IssuerTrustAdmin)
 admin.site.register(Quarantined, QuarantinedAdmin)
 admin.site.register(Refusal, RefusalAdmin)
+admin.site.register(ModelVersion, ModelVersionAdmin)
 
 
 @admin.register(VerbSynonym)

@@ -17,7 +17,16 @@ from learners.models import Enrolment
 from signals import store
 from signals.archive import cooling
 from signals.archive import people as archived
-from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Mastery, Risk, SecondLook
+from signals.models import (
+    DailyRollup,
+    EnrolmentMark,
+    Event,
+    FeatureRow,
+    Mastery,
+    Risk,
+    SecondLook,
+    ShadowRisk,
+)
 from signals.reading import StoredRow, read_stored
 
 if TYPE_CHECKING:
@@ -52,7 +61,10 @@ def unknown_actors(*, limit: int) -> dict[bytes, dict[str, Any]]:
 def watched(both: tuple[UUID, UUID]) -> list[Watched]:
     """What is computed about the two; their events are noted as they move."""
     mine = Q(enrolment__learner__in=both)
-    computed = [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, SecondLook)]
+    computed = [
+        Watched(model, mine)
+        for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, SecondLook, ShadowRisk)
+    ]
     return [*computed, Watched(Mastery, Q(learner__in=both))]
 
 
@@ -110,7 +122,7 @@ def merge(plan: "Plan", journal: Journal) -> None:
         marks[kept].save(update_fields=["known_seq", "dirty_days", "dirty_since"])
     # Nothing is computed about an enrolment that has been told twice.
     twins = list(plan.staying)
-    for model in (DailyRollup, FeatureRow, Risk):
+    for model in (DailyRollup, FeatureRow, Risk, ShadowRisk):
         model._default_manager.filter(enrolment__in=twins).delete()
     # Answers of both are one person's now; the next refresh reads them together.
     Mastery.objects.filter(learner__in=plan.both).delete()

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('learners', '0031_facts_and_declared_attributes'),
-        ('signals', '0066_ratings_and_lighter_features'),
+        ('signals', '0074_model_governance'),
     ]
 
     operations = [

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from signals.features.retired import without
 from signals.models import ModelVersion, Risk, RiskChange
 from signals.risk import live
 from signals.risk.composite import Assessed, moved
@@ -26,7 +27,7 @@ def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) 
         risk.pk: risk
         for risk in Risk.objects.filter(pk__in=[row.enrolment_id for row in known]).order_by("pk")
     }
-    rows = sorted(known, key=lambda row: row.enrolment_id)
+    rows = sorted(without(known), key=lambda row: row.enrolment_id)
     model, assessed = live.assess(rows, now=now)
     fresh = list(zip(rows, assessed, strict=True))
     if only_changed:
