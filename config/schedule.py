@@ -31,3 +31,10 @@ BEAT_SCHEDULE["retention"] = {
     "schedule": crontab(minute=10, hour=3),
     "options": {"queue": Queue.UPKEEP.value},
 }
+
+# Each night, when nobody waits for the queue. Only the gate promotes (signals/training/promotion.py).
+BEAT_SCHEDULE["retrain"] = {
+    "task": "config.tasks.retrain",
+    "schedule": crontab(minute=20, hour=1),
+    "options": {"queue": Queue.UPKEEP.value},
+}

@@ -47,6 +47,14 @@ def keep_to_periods() -> int:
     return retention.apply(now=timezone.now(), moving=False)
 
 
+@shared_task(queue=Queue.UPKEEP.value, ignore_result=True)
+def retrain() -> str:
+    """Learns anew from what has ended; only the gate promotes. What came of it is a row, also where it failed."""
+    from signals.training import nightly
+
+    return str(nightly.run(now=timezone.now()).outcome)
+
+
 def nudge(*, stage: str) -> None:
     """Hurries a stage along; many nudges in a row become one. Without a broker the beat does the work later."""
     try:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from consent import audit
 from consent.actors import Party
-from interventions import catalogue
+from interventions import catalogue, trust
 from interventions.forms import LessonTextForm, MessageTextForm, ReasonForm
 from interventions.models import (
     AlertSlot,
@@ -142,6 +142,7 @@ class PolicyAdmin(admin.ModelAdmin):
                 self.message_user(request, str(refused), messages.ERROR)
             else:
                 self.message_user(request, f"Version {policy.version} is in force.", messages.SUCCESS)
+                self._warn(request, policy)
             return HttpResponseRedirect(reverse("admin:interventions_policy_change", args=[policy.pk]))
         return self._confirm(request, form, policy, title=f"Put version {policy.version} in force")
 
@@ -161,8 +162,15 @@ class PolicyAdmin(admin.ModelAdmin):
                 self.message_user(request, str(refused), messages.ERROR)
             else:
                 self.message_user(request, f"Version {policy.version} is in force.", messages.SUCCESS)
+                self._warn(request, policy)
             return HttpResponseRedirect(reverse("admin:interventions_policy_change", args=[policy.pk]))
         return self._confirm(request, form, policy, title=f"Roll back to version {policy.version}")
+
+    def _warn(self, request: HttpRequest, policy: Policy) -> None:
+        """Says so where the policy does not act on the model that scores."""
+        told = trust.silence(load(policy.document))
+        if told is not None:
+            self.message_user(request, told, messages.WARNING)
 
     def _policy(self, request: HttpRequest, object_id: str) -> Policy:
         policy = self.get_object(request, object_id)

@@ -6,6 +6,9 @@ class InterventionsConfig(AppConfig):
 
     def ready(self) -> None:
         from interventions.foresee import foresee
+        from interventions.trust import objection
         from signals.preview import foresee_with
+        from signals.trust import object_with
 
         foresee_with(foresee)
+        object_with(objection)

@@ -18,6 +18,7 @@ class Explanation:
     tried: list[str]
     missing: list[str]
     confidence: str
+    strengths: list[str] = field(default_factory=list)  # what speaks for the learner
     because: list[str] = field(default_factory=list)  # why this step and no other
     policy: str = ""
     model: str = ""
@@ -31,11 +32,14 @@ def why(decision: Decision, language: str = "en") -> Explanation:
         return Explanation([], [], [], CONFIDENCE[language]["erased"], policy=policy)
     snapshot = restore(decision.snapshot)
     found = _reasons(snapshot, decision.enrolment.course.name)
+    told = list(dict.fromkeys([*_noticed(decision, snapshot, language), *reasons.sentences(found, language)]))
+    told = told[: reasons.MOST]
     return Explanation(
-        sentences=_asked(snapshot, language) + reasons.sentences(found, language),
+        sentences=_asked(snapshot, language) + told,
+        strengths=reasons.strengths(found, language, most=min(1, reasons.MOST - len(told))),
         tried=_tried(decision, language),
         missing=reasons.missing(found, language),
-        confidence=_confidence(snapshot, language),
+        confidence=_confidence(snapshot, found, language),
         because=[REASONS[language][key] for key in _keys(decision.reasons) if key in REASONS[language]],
         policy=policy,
         model=snapshot.model or "",
@@ -43,6 +47,13 @@ def why(decision: Decision, language: str = "en") -> Explanation:
 
 
 def _reasons(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
+    """The reasons of the model that scored; for decisions that kept none, what the composite would have said."""
+    if snapshot.reasons is not None:
+        return list(snapshot.reasons)
+    return _composite(snapshot, course)
+
+
+def _composite(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
     seen = snapshot.seen
     features = {
         "mastery": seen.mastery,
@@ -54,6 +65,20 @@ def _reasons(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
     }
     assessed = composite.assess(features, composite.Parameters.read({}), as_of=snapshot.now, course=course)
     return assessed.reasons
+
+
+# What a trigger noticed is told first, whatever weighed most in the model beside it.
+_NOTICED = {"inactivity": ("days_inactive",), "mastery": ("mastery", "days_inactive")}
+
+
+def _noticed(decision: Decision, snapshot: Snapshot, language: str) -> list[str]:
+    """What the triggers that opened the episode saw, where a learned model scored: it may speak of other things."""
+    if snapshot.reasons is None or not any("signal" in reason for reason in snapshot.reasons):
+        return []
+    triggers = decision.episode.triggers if decision.episode is not None else ()
+    wanted = {feature for trigger in triggers for feature in _NOTICED.get(trigger, ())}
+    seen = _composite(snapshot, decision.enrolment.course.name)
+    return reasons.sentences([reason for reason in seen if reason["feature"] in wanted], language)
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -84,11 +109,13 @@ def _tried(decision: Decision, language: str) -> list[str]:
     ]
 
 
-def _confidence(snapshot: Snapshot, language: str) -> str:
+def _confidence(snapshot: Snapshot, found: list[dict[str, Any]], language: str) -> str:
     texts = CONFIDENCE[language]
     if snapshot.risk is None or snapshot.coverage < 0.5:
         return texts["unsure"]
-    return texts["sure" if snapshot.coverage > 0.99 else "fairly"].format(known=snapshot.known_signals, all=3)
+    counted = len(reasons.countable(found))
+    known = min(snapshot.known_signals, counted)
+    return texts["sure" if known == counted else "fairly"].format(known=known, all=counted)
 
 
 def _keys(stored: list[str]) -> list[str]:

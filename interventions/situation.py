@@ -6,6 +6,8 @@ from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from consent import gate
 from consent.scopes import Scope
 from interventions.models import Attempt, Decision, Episode, HelpRequest, Lesson, LessonVisit, ManagerAsk
@@ -14,6 +16,7 @@ from interventions.policy.document import Document
 from interventions.snapshot import EpisodeView, Seen, Snapshot
 from learners.models import Enrolment, User
 from signals.models import FeatureRow, Risk
+from signals.risk import reasons
 
 SCOPES = (Scope.RECORD, Scope.PROFILE, Scope.NUDGE, Scope.MANAGER, Scope.COACH)
 MANAGER_HAS_IT = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
@@ -30,7 +33,13 @@ def snapshots(
     )
     learner_ids = {enrolment.learner_id for enrolment in enrolments}
     features = {row.pk: row for row in FeatureRow.objects.filter(pk__in=enrolment_ids)}
-    risks = {row.pk: row for row in Risk.objects.filter(pk__in=enrolment_ids).select_related("model_version")}
+    risks = {
+        row.pk: row
+        for row in Risk.objects.filter(pk__in=enrolment_ids)
+        .select_related("model_version")
+        # A trained version is megabytes, and a join would bring it along with every risk.
+        .defer("model_version__artefact", "model_version__metrics", "model_version__card")
+    }
     allowed = {scope: gate.filter_allowed(learner_ids, scope) for scope in SCOPES}
     with_account = set(
         User.objects.filter(learner_id__in=learner_ids, is_active=True).values_list("learner_id", flat=True)
@@ -44,7 +53,7 @@ def snapshots(
         learner = enrolment.learner
         row, risk = features.get(enrolment.pk), risks.get(enrolment.pk)
         recovered_at, settled_at = ends.get(enrolment.pk, (None, None))
-        built[enrolment.pk] = Snapshot(
+        snapshot = Snapshot(
             now=now,
             policy_version=policy_version,
             enrolment_id=enrolment.pk,
@@ -64,7 +73,8 @@ def snapshots(
             risk=risk.value if risk else None,
             coverage=risk.coverage if risk else 0.0,
             known_signals=risk.known_signals if risk else 0,
-            model=risk.model_version.name if risk else None,
+            # What a model said that was taken back since is trusted by nobody, until it is computed anew.
+            model=risk.model_version.name if risk and risk.model_version.taken_back_at is None else None,
             risk_as_of=risk.as_of if risk else None,
             episode=episodes.get(enrolment.pk),
             recovered_at=recovered_at,
@@ -72,6 +82,10 @@ def snapshots(
             request=requests.get(enrolment.pk),
             lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
         )
+        if risk is not None:
+            told = reasons.kept(risk.reasons, days_inactive=snapshot.days_inactive)
+            snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))
+        built[enrolment.pk] = snapshot
     return built
 
 

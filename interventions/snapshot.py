@@ -62,6 +62,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     recovered_at: datetime | None = None  # the end of the last episode that ended in recovery
     settled_at: datetime | None = None  # the end of the last episode that a person ended
     request: str | None = None  # an open wish of the learner: "help" or "contest"
+    # What the model that scored gave as its reasons, kept for explaining; deciding does not look at them. None:
+    # decided before reasons were kept.
+    reasons: tuple[dict[str, Any], ...] | None = None
     lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
 
     @property

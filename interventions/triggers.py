@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from interventions.policy.document import Bands, Document
+from interventions.policy.document import LIVE, Bands, Document
 from interventions.snapshot import Snapshot
 
 MASTERY = "mastery"
@@ -69,7 +69,7 @@ def held(snapshot: Snapshot, policy: Document) -> tuple[Held, ...]:
 
 def risk_band(snapshot: Snapshot, policy: Document) -> str | None:
     """The band of the snapshot's risk, as long as the policy trusts the model it came from."""
-    if snapshot.model != policy.model:
+    if snapshot.model is None or policy.model not in (LIVE, snapshot.model):
         return None
     return band(snapshot.risk, snapshot.coverage, snapshot.known_signals, policy.bands)
 

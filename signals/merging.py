@@ -17,7 +17,7 @@ from learners.models import Enrolment
 from signals import store
 from signals.archive import cooling
 from signals.archive import people as archived
-from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Risk
+from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Risk, ShadowRisk
 from signals.reading import StoredRow, read_stored
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def unknown_actors(*, limit: int) -> dict[bytes, dict[str, Any]]:
 def watched(both: tuple[UUID, UUID]) -> list[Watched]:
     """What is computed about the two; their events are noted as they move."""
     mine = Q(enrolment__learner__in=both)
-    return [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk)]
+    return [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, ShadowRisk)]
 
 
 def lock(people: Sequence[UUID]) -> None:
@@ -109,7 +109,7 @@ def merge(plan: "Plan", journal: Journal) -> None:
         marks[kept].save(update_fields=["known_seq", "dirty_days", "dirty_since"])
     # Nothing is computed about an enrolment that has been told twice.
     twins = list(plan.staying)
-    for model in (DailyRollup, FeatureRow, Risk):
+    for model in (DailyRollup, FeatureRow, Risk, ShadowRisk):
         model._default_manager.filter(enrolment__in=twins).delete()
     EnrolmentMark.objects.filter(pk__in=twins).update(dirty_days=[], dirty_since=None)
     EnrolmentMark.objects.filter(pk__in=plan.moved, dirty_since__isnull=True).update(dirty_since=plan.now)

@@ -35,10 +35,12 @@ from signals.models import (
     Quarantined,
     Risk,
     RiskChange,
+    ShadowRisk,
     Statement,
     Verb,
 )
 from signals.quality import fields as about_sources
+from signals.training import fields as about_models
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
 
@@ -218,6 +220,7 @@ FIELDS: dict[str, Fields] = {
                 "label",
             ),
             *("trained_as_of", "dataset_hash", "code_version", "metrics", "card"),
+            *("is_shadow", "taken_back_at"),
         ),
     ),
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
@@ -231,6 +234,7 @@ FIELDS: dict[str, Fields] = {
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
     **about_sources.FIELDS,
+    **about_models.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
 _COMPUTING = (Scope.RECORD, Scope.PROFILE)
@@ -335,6 +339,15 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in Risk.objects.filter(pk__in=own).select_related("model_version").order_by("pk")
         ],
+        "shadow_risks": [  # of a model on trial; nobody acts on them
+            {
+                "enrolment": row.pk,
+                "value": row.value,
+                "model": row.model_version.name,
+                "as_of": row.as_of.isoformat(),
+            }
+            for row in ShadowRisk.objects.filter(pk__in=own).select_related("model_version").order_by("pk")
+        ],
         "risk_changes": [
             {
                 "enrolment": row.enrolment_id,
@@ -390,6 +403,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "rollups": DailyRollup.objects.filter(enrolment__in=own).delete()[0],
             "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
             "risks": Risk.objects.filter(pk__in=own).delete()[0],
+            "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
         }
@@ -508,6 +522,7 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     counts = {
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
+        "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
     }
     EnrolmentMark.objects.filter(pk__in=own).update(dirty_since=None)
     return counts

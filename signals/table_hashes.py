@@ -34,7 +34,7 @@ TABLES: dict[str, tuple[str, str, str]] = {
     "risks": (
         "signals_risk",
         "enrolment_id",
-        "enrolment_id, value, coverage, known_signals, reasons, model_version_id",
+        "enrolment_id, value, coverage, known_signals, reasons, base, model_version_id",
     ),
 }
 

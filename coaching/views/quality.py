@@ -44,13 +44,13 @@ def sources(request: HttpRequest) -> HttpResponse:
 @require_POST
 def call_normal(request: HttpRequest, finding_id: int) -> HttpResponse:
     """Closes a finding because this is how it is from now on."""
-    finding = get_object_or_404(Finding.objects.select_related("source"), pk=finding_id)
+    finding = get_object_or_404(Finding.objects.select_related("source", "model"), pk=finding_id)
     try:
         accept(finding, by=Party("user", person(request).pk), now=timezone.now())
     except NotOpen:
         messages.info(request, "That was over already.")
     else:
-        messages.info(request, f"{finding.source.name}: noted as normal from now on.")
+        messages.info(request, f"{finding.about}: noted as normal from now on.")
     return redirect("quality")
 
 

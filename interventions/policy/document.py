@@ -15,6 +15,9 @@ IMPACTS = ("standard", "elevated", "critical")
 ATTEMPTS = (0, 1, 2)  # 2 stands for two or more
 ACTIONS = ("monitor", "nudge", "lesson", "lesson_nudge", "manager", "coach")
 
+# In place of a model's name: whatever the gate promoted, as long as it was not taken back.
+LIVE = "live"
+
 ActionName = Literal["monitor", "nudge", "lesson", "lesson_nudge", "manager", "coach"]
 
 
@@ -147,7 +150,7 @@ def default_matrix() -> dict[str, dict[str, tuple[ActionName, ActionName, Action
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    model: str = "composite-1"  # the model version it trusts
+    model: str = LIVE  # the model version it trusts
     bands: Bands = Bands()
     triggers: Triggers = Triggers()
     matrix: dict[str, dict[str, tuple[ActionName, ActionName, ActionName]]] = msgspec.field(

@@ -11,6 +11,7 @@ from interventions.policy.document import (
     ATTEMPTS,
     BOUNDS,
     IMPACTS,
+    LIVE,
     RISK_BANDS,
     Document,
     PolicyFault,
@@ -18,6 +19,7 @@ from interventions.policy.document import (
     with_changes,
 )
 from learners.models import Course
+from signals.models import ModelVersion
 
 
 class Place(NamedTuple):
@@ -44,7 +46,11 @@ SECTIONS = (
         "Risk bands",
         "A risk strictly above a bound is in its band. Risks run from 0 to 1.",
         (
-            Place("model", "Model version", "Risks from any other version count as unknown."),
+            Place(
+                "model",
+                "Trusted model",
+                "Risks of any other model count as unknown; while another is live, the risk trigger is silent.",
+            ),
             Place("bands.medium", "Medium above"),
             Place("bands.high", "High above"),
             Place("bands.hysteresis", "Recovered when this far below", "Keeps people from going in and out."),
@@ -120,6 +126,7 @@ SECTIONS = (
         ),
     ),
 )
+WHATEVER_IS_LIVE = "Whatever the gate promoted"
 TIMES = ("limits.quiet_from", "limits.quiet_to")
 TIMINGS = (("immediate", "At once, outside quiet hours"), ("next_working_morning", "Next working morning"))
 
@@ -145,6 +152,8 @@ def shown(place: str, value: Any) -> str:
         return _ACTION_NAMES.get(str(value), str(value))
     if place == "timing":
         return dict(TIMINGS).get(value, str(value))
+    if place == "model":
+        return WHATEVER_IS_LIVE if value == LIVE else f"Only {value}"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "every course"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -225,6 +234,12 @@ def _field(place: Place, value: Any) -> forms.Field:
         return forms.MultipleChoiceField(
             choices=courses + [choice for choice in chosen if choice[0] not in known], required=False, **texts
         )
+    if place.place == "model":
+        names = [str(name) for name in ModelVersion.objects.order_by("name").values_list("name", flat=True)]
+        # A name that is no model (any more) stays choosable, so that a draft can be kept as it is.
+        wanted = dict.fromkeys([*names, *([value] if value != LIVE else [])])
+        choices = [(LIVE, WHATEVER_IS_LIVE), *((name, f"Only {name}") for name in wanted)]
+        return forms.ChoiceField(choices=choices, **texts)
     if place.place == "timing":
         return forms.ChoiceField(choices=TIMINGS, **texts)
     if place.place in TIMES:

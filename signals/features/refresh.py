@@ -12,6 +12,7 @@ from signals.features import rollup, serving
 from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
 from signals.models import EnrolmentMark, FeatureRow, Risk
+from signals.risk import shadow
 from signals.risk.score import Known, score
 
 
@@ -99,10 +100,13 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
     ]
     store_features(known)
     # Somebody who has finished or left is no longer anyone's concern.
-    score([row for row in known if enrolments[row.enrolment_id].state == Enrolment.State.ACTIVE], now=now)
+    active = [row for row in known if enrolments[row.enrolment_id].state == Enrolment.State.ACTIVE]
+    score(active, now=now)
+    shadow.score(active, now=now)
     over = [pk for pk, row in enrolments.items() if row.state != Enrolment.State.ACTIVE]
     Risk.objects.filter(pk__in=over + refused).delete()
     FeatureRow.objects.filter(pk__in=refused).delete()
+    shadow.forget(over + refused)
 
     EnrolmentMark.objects.filter(pk__in=[mark.enrolment_id for mark in kept]).update(
         dirty_since=None, dirty_days=[]

@@ -14,7 +14,9 @@ from signals.models.events import (
     Verb,
     VerbSynonym,
 )
+from signals.models.governance import ModelAudit, Promotion, RetiredFeature, ShadowRisk, TrainingRun
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
+<<<<<<< HEAD
 from signals.models.knowledge import (
     CohortGrid,
     FeatureFault,
@@ -24,6 +26,10 @@ from signals.models.knowledge import (
     Risk,
     RiskChange,
 )
+=======
+from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
+from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
+>>>>>>> governance
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -63,18 +69,26 @@ __all__ = [
     "IssuerTrust",
     "Label",
     "Lineage",
+    "ModelAudit",
+    "ModelFault",
     "ModelVersion",
     "Network",
     "ParkedOutside",
+    "Promotion",
     "Quarantined",
     "Refusal",
+    "RetiredFeature",
     "Risk",
     "RiskChange",
+    "SecondLook",
+    "SecondLookBudget",
+    "ShadowRisk",
     "SourceDay",
     "SourceTerm",
     "Statement",
     "StatementLink",
     "TallyMark",
+    "TrainingRun",
     "UnknownVerb",
     "Verb",
     "VerbSynonym",

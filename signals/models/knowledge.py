@@ -25,11 +25,22 @@ class ModelVersion(models.Model):
     card = models.JSONField(
         default=dict, db_default={}, blank=True
     )  # the model card, as signals.training.card writes it
+    # Scores beside the live one, for comparison only (signals.risk.shadow).
+    is_shadow = models.BooleanField(default=False, db_default=False)
+    # Rolled back and not promoted since: risks that still come from it are no longer acted upon.
+    taken_back_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-created_at", "-pk")
         constraints = [
             models.UniqueConstraint(fields=("is_live",), condition=Q(is_live=True), name="one_model_is_live"),
+            models.UniqueConstraint(
+                fields=("is_shadow",), condition=Q(is_shadow=True), name="one_model_is_in_shadow"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_live=False) | Q(is_shadow=False, taken_back_at__isnull=True),
+                name="a_live_model_is_neither_in_shadow_nor_taken_back",
+            ),
             # Retraining on the same data with the same code and method gives the same model.
             models.UniqueConstraint(
                 fields=("kind", "label", "dataset_hash", "code_version"),
@@ -118,6 +129,8 @@ class Risk(models.Model):
     coverage = models.FloatField()
     known_signals = models.SmallIntegerField()
     reasons = models.JSONField(default=list)  # see signals.risk.reasons
+    # Log-odds before any signal speaks, for models whose contributions are log-odds; else null.
+    base = models.FloatField(null=True, blank=True)
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     as_of = models.DateTimeField()
     known_seq = models.BigIntegerField()
@@ -142,6 +155,8 @@ class Risk(models.Model):
             models.Index(
                 fields=("unread_since",), condition=Q(unread_since__isnull=False), name="risk_unread"
             ),
+            # Those about whom we are not sure, for the draw of second looks.
+            models.Index(fields=("enrolment",), condition=Q(value__isnull=True), name="risk_not_sure"),
         ]
 
 

@@ -6,6 +6,7 @@ Nothing here is about a person: counts per source and day, IRIs of verbs and act
 from django.db import models
 from django.db.models import F, Q
 
+from signals.models.knowledge import ModelVersion
 from signals.models.statements import Credential
 
 
@@ -141,7 +142,7 @@ class FindingQuerySet(models.QuerySet["Finding"]):
 
 
 class Finding(models.Model):
-    """Something about a source that is not as it was, from when it was noticed until it is over."""
+    """Something about a source, or about the live model, that is not as it was, until it is over."""
 
     class Kind(models.TextChoices):
         VOLUME = "volume", "Far less than usual"
@@ -160,6 +161,8 @@ class Finding(models.Model):
         REFUSED = "refused", "Refused as faulty"
         QUARANTINE = "quarantine", "Waiting in quarantine"
         PARKED = "parked", "About nobody we know"
+        MODEL_DRIFT = "model_drift", "People are not as in training"
+        MODEL_CALIBRATION = "model_calibration", "Risks come true more or less often than said"
 
     class Ending(models.TextChoices):
         RECOVERED = "recovered", "As usual again"
@@ -167,7 +170,13 @@ class Finding(models.Model):
         ACCEPTED = "accepted", "Somebody said that this is normal now"
         FADED = "faded", "Too little came to tell, for four weeks"
 
-    source = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="findings")
+    # About one of the two.
+    source = models.ForeignKey(
+        Credential, on_delete=models.CASCADE, null=True, blank=True, related_name="findings"
+    )
+    model = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, null=True, blank=True, related_name="findings"
+    )
     kind = models.CharField(max_length=24, choices=Kind)
     opened_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()  # when it last held
@@ -192,6 +201,16 @@ class Finding(models.Model):
                 condition=Q(closed_at__isnull=True),
                 name="one_open_finding_per_source_and_kind",
             ),
+            models.UniqueConstraint(
+                fields=("model", "kind"),
+                condition=Q(closed_at__isnull=True),
+                name="one_open_finding_per_model_and_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(source__isnull=False, model__isnull=True)
+                | Q(source__isnull=True, model__isnull=False),
+                name="a_finding_is_about_a_source_or_a_model",
+            ),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, ending="")
                 | (Q(closed_at__isnull=False, closed_at__gte=F("opened_at")) & ~Q(ending="")),
@@ -207,3 +226,10 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"finding {self.pk}"
+
+    @property
+    def about(self) -> str:
+        """What it is about, by name."""
+        if self.model is not None:
+            return f"Model {self.model.name}"
+        return self.source.name if self.source is not None else ""

@@ -18,7 +18,7 @@ class DayOffAdmin(admin.ModelAdmin):
 
 @admin.register(Finding)
 class FindingAdmin(admin.ModelAdmin):
-    list_display = ("source", "kind", "opened_at", "closed_at", "ending", "says")
+    list_display = ("source", "model", "kind", "opened_at", "closed_at", "ending", "says")
     list_filter = ("kind", "ending", "source")
     date_hierarchy = "opened_at"
 

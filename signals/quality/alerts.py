@@ -38,7 +38,7 @@ def tell(*, now: datetime) -> int:
     with transaction.atomic():
         claimed = list(
             Finding.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("source")
+            .select_related("source", "model")
             .filter(told_at__isnull=True)
             .order_by("opened_at", "pk")[:AT_ONCE]
         )
@@ -63,18 +63,16 @@ def messages(findings: Sequence[Finding], to: Sequence[str]) -> list[EmailMessag
         return []
     if len(findings) <= MOST_MAILS:
         return [
-            _mail(f"{finding.source.name}: {finding.get_kind_display().lower()}", [finding], to)
+            _mail(f"{finding.about}: {finding.get_kind_display().lower()}", [finding], to)
             for finding in findings
         ]
-    names = len({finding.source_id for finding in findings})
-    return [
-        _mail(f"{len(findings)} findings in {names} source{'s' if names > 1 else ''}", list(findings), to)
-    ]
+    names = len({(finding.source_id, finding.model_id) for finding in findings})
+    return [_mail(f"{len(findings)} findings in {names} place{'s' if names > 1 else ''}", list(findings), to)]
 
 
 def _mail(subject: str, findings: Sequence[Finding], to: Sequence[str]) -> EmailMessage:
     parts = [
-        f"{finding.source.name}: {finding.get_kind_display()}\n{finding.says}\n\nWhat to do: {finding.mend}"
+        f"{finding.about}: {finding.get_kind_display()}\n{finding.says}\n\nWhat to do: {finding.mend}"
         for finding in findings
     ]
     parts.append(

@@ -42,6 +42,7 @@ FIELDS: dict[str, Fields] = {
         (
             "id",
             "source",
+            "model",
             "kind",
             "opened_at",
             "last_seen_at",

@@ -76,17 +76,26 @@ def accept(finding: Finding, *, by: Party, now: datetime) -> None:
         audit.record(
             actor=by,
             action="quality.accepted",
-            target=Party("credential", finding.source_id),
+            target=_party(finding),
             now=now,
             detail={"finding": finding.pk, "kind": finding.kind},
         )
+
+
+def _party(finding: Finding) -> Party:
+    if finding.source_id is not None:
+        return Party("credential", finding.source_id)
+    # Models are numbered, parties are named by uuid: the number is the uuid's own.
+    return Party("model", UUID(int=finding.model_id or 0))
 
 
 def _close_unused(now: datetime) -> int:
     """Nobody waits for a source that is out of use, nor for an answer that no longer comes."""
     unused = Finding.objects.open().filter(source__is_active=False)
     faded = (
-        Finding.objects.open().filter(last_seen_at__lt=now - FADES_AFTER).exclude(kind=Finding.Kind.VOLUME)
+        Finding.objects.open()
+        .filter(last_seen_at__lt=now - FADES_AFTER, model__isnull=True)
+        .exclude(kind=Finding.Kind.VOLUME)
     )
     return unused.update(closed_at=now, ending=Finding.Ending.OUT_OF_USE) + faded.update(
         closed_at=now, ending=Finding.Ending.FADED
@@ -108,7 +117,8 @@ def _sources(day: date, now: datetime) -> list[_Source]:
         return []
     open_: dict[UUID, dict[str, Finding]] = defaultdict(dict)
     for finding in Finding.objects.open().filter(source__in=first).order_by("pk"):
-        open_[finding.source_id][finding.kind] = finding
+        if finding.source_id is not None:
+            open_[finding.source_id][finding.kind] = finding
     accepted: dict[UUID, dict[str, date]] = defaultdict(dict)
     for source, kind, at in (
         Finding.objects.filter(ending=Finding.Ending.ACCEPTED, source__in=first)

@@ -61,6 +61,7 @@ class Overview:
     """Everything the page shows."""
 
     sources: list[Source]
+    of_models: list[Finding]  # open findings about models
     closed: list[Finding]
     counted_through: datetime | None
     quarantined: int
@@ -79,8 +80,12 @@ def overview(*, now: datetime) -> Overview:
     today = now.astimezone(UTC).date()
     credentials = [one for one in Credential.objects.order_by("name", "pk") if WRITING & set(one.permissions)]
     findings: dict[UUID, list[Finding]] = defaultdict(list)
-    for finding in Finding.objects.open().order_by("opened_at", "pk"):
-        findings[finding.source_id].append(finding)
+    of_models = []
+    for finding in Finding.objects.open().select_related("model").order_by("opened_at", "pk"):
+        if finding.source_id is None:
+            of_models.append(finding)
+        else:
+            findings[finding.source_id].append(finding)
     spans = {
         row["source"]: row
         for row in SourceDay.objects.order_by()
@@ -106,9 +111,10 @@ def overview(*, now: datetime) -> Overview:
     mark = TallyMark.objects.first()
     return Overview(
         sources=sorted(sources, key=lambda source: (_ORDER[source.tone], source.name)),
+        of_models=of_models,
         closed=list(
             Finding.objects.filter(closed_at__gt=now - CLOSED_LATELY)
-            .select_related("source")
+            .select_related("source", "model")
             .order_by("-closed_at", "-pk")[:20]
         ),
         counted_through=mark.through if mark else None,

@@ -54,6 +54,9 @@ class Assessed:
     known_signals: int
     reasons: list[dict[str, Any]] = field(default_factory=list)
     review_at: datetime | None = None  # when time alone next makes it worth computing again
+    base: float | None = (
+        None  # log-odds before any signal speaks; None where contributions add up to the value
+    )
 
 
 def assess(

@@ -1,141 +1,138 @@
 """A risk's reasons as plain sentences: what was seen and when; no cause, no score, no judgement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from signals.risk.groups import Signal
+from signals.risk.phrase_texts import FORMS, MONTHS, OF_COMPOSITE, SIGNALS, TEXTS, number
+from signals.risk.phrases import Phrase, phrase
+
 MOST = 3
-# What is not worth a sentence: a long weekend without activity, and scores that are fine.
-_QUIET_DAYS = 3
-_FINE_MASTERY = 0.7
+# A learned model's signal must weigh this much (log-odds) to be told.
+_WORTH_TELLING = 0.05
 
-_MONTHS = {
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    "de": [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-}
-_TEXTS: dict[str, dict[str, str]] = {
-    "en": {
-        "date": "{day} {month}",
-        "inactive": "No activity in {course} since {date}.",
-        "never_active": "No activity in {course} since it began on {date}.",
-        "this_course": "this course",
-        "failed_one": "The last score was below the pass mark.",
-        "failed_many": "The last {count} scores were below the pass mark.",
-        "failed_some": "Some scores were below the pass mark.",
-        "mastery": "The last scores in {course} leave room to grow.",
-        "missing": "{unknown} of {all} signals are not known: {names}.",
-        "missing_one": "1 of {all} signals is not known: {names}.",
-        "name_mastery": "scores",
-        "name_days_inactive": "activity since the start",
-        "name_fail_rate": "passed and not passed tests",
-    },
-    "de": {
-        "date": "{day}. {month}",
-        "inactive": "Keine Aktivität in {course} seit dem {date}.",
-        "never_active": "Keine Aktivität in {course} seit dem Beginn am {date}.",
-        "this_course": "diesem Kurs",
-        "failed_one": "Das letzte Ergebnis lag unter der Bestehensgrenze.",
-        "failed_many": "Die letzten {count} Ergebnisse lagen unter der Bestehensgrenze.",
-        "failed_some": "Einige Ergebnisse lagen unter der Bestehensgrenze.",
-        "mastery": "Die letzten Ergebnisse in {course} lassen noch Luft nach oben.",
-        "missing": "{unknown} von {all} Signalen sind nicht bekannt: {names}.",
-        "missing_one": "1 von {all} Signalen ist nicht bekannt: {names}.",
-        "name_mastery": "Ergebnisse",
-        "name_days_inactive": "Aktivität seit dem Beginn",
-        "name_fail_rate": "bestandene und nicht bestandene Tests",
-    },
-}
-_NUMBERS = {
-    "en": {2: "two", 3: "three", 4: "four", 5: "five"},
-    "de": {2: "zwei", 3: "drei", 4: "vier", 5: "fünf"},
-}
+Reason = Mapping[str, Any]
 
 
-def sentences(reasons: Sequence[Mapping[str, Any]], language: str = "en") -> list[str]:
+def sentences(reasons: Sequence[Reason], language: str = "en") -> list[str]:
     """At most three sentences, the weightiest reason first. What is known is told even where we abstain."""
-    told = sorted(
-        (reason for reason in reasons if reason["known"]), key=lambda reason: -reason["contribution"]
-    )
-    lines = [_sentence(reason, _language(language)) for reason in told if _worth_saying(reason)]
-    return [line for line in lines if line][:MOST]
+    language = _language(language)
+    told = (_phrase(reason, for_learner=False) for reason in _ranked(reasons))
+    return _worded(told, language)[:MOST]
 
 
-def missing(reasons: Sequence[Mapping[str, Any]], language: str = "en") -> list[str]:
+def strengths(reasons: Sequence[Reason], language: str = "en", *, most: int = 1) -> list[str]:
+    """What speaks for the learner, the weightiest first."""
+    language = _language(language)
+    told = (_phrase(reason, for_learner=True) for reason in reversed(_ranked(reasons)))
+    return _worded(told, language)[: max(most, 0)]
+
+
+def missing(reasons: Sequence[Reason], language: str = "en") -> list[str]:
     """What is not known, in one sentence; nothing when all is known."""
-    texts = _TEXTS[_language(language)]
-    unknown = [reason["feature"] for reason in reasons if not reason["known"]]
+    language = _language(language)
+    counted = countable(reasons)
+    unknown = [reason for reason in counted if not reason["known"]]
     if not unknown:
         return []
-    names = ", ".join(texts.get(f"name_{feature}", feature) for feature in sorted(unknown))
+    names = ", ".join(name for _, name in sorted((_key(one), _name(one, language)) for one in unknown))
     form = "missing_one" if len(unknown) == 1 else "missing"
-    return [texts[form].format(unknown=len(unknown), all=len(reasons), names=names)]
+    return [FORMS[language][form].format(unknown=len(unknown), all=len(counted), names=names)]
 
 
-def _worth_saying(reason: Mapping[str, Any]) -> bool:
-    value = reason["evidence"].get(reason["feature"])
-    if value is None:
-        return False
-    match reason["feature"]:
-        case "days_inactive":
-            return bool(value >= _QUIET_DAYS)
-        case "mastery":
-            return bool(value < _FINE_MASTERY)
-    return bool(value > 0)
+def countable(reasons: Sequence[Reason]) -> list[Reason]:
+    """The signals that are counted and named: all but what somebody is."""
+    return [reason for reason in reasons if _key(reason) != Signal.BACKGROUND.value]
 
 
-def _sentence(reason: Mapping[str, Any], language: str) -> str:
-    texts, evidence = _TEXTS[language], reason["evidence"]
-    course = evidence.get("course") or texts["this_course"]
-    match reason["feature"]:
-        case "days_inactive":
-            seen, started = evidence.get("last_active_at"), evidence.get("started_at")
-            # What came before the start does not count, so the start is what "since" means then.
-            if seen and (not started or seen >= started):
-                return texts["inactive"].format(course=course, date=_day(seen, language))
-            return (
-                texts["never_active"].format(course=course, date=_day(started, language)) if started else ""
+def kept(reasons: Sequence[Reason], *, days_inactive: float | None = None) -> list[dict[str, Any]]:
+    """These reasons as a decision keeps them: enough for the same sentences, without what nobody will read.
+
+    ``days_inactive`` is as of the decision, which may come days after the risk was computed.
+    """
+    short = []
+    for reason in _ranked(reasons):
+        evidence = dict(reason["evidence"])
+        if evidence.get("days_inactive") is not None and days_inactive is not None:
+            evidence["days_inactive"] = days_inactive
+        if "signal" in reason:
+            features = _weightiest(reason)
+            wanted = {key for key in evidence if key not in reason["features"]} | set(features)
+            short.append(
+                {
+                    "signal": reason["signal"],
+                    "contribution": reason["contribution"],
+                    "known": reason["known"],
+                    "features": features,
+                    "evidence": {key: value for key, value in evidence.items() if key in wanted},
+                }
             )
-        case "fail_rate":
-            row = evidence.get("failures_in_a_row") or 0
-            if row > 1:
-                return texts["failed_many"].format(count=_NUMBERS[language].get(row, str(row)))
-            return texts["failed_one"] if row else texts["failed_some"]
-        case "mastery":
-            return texts["mastery"].format(course=course)
-    return ""
+        else:
+            short.append({**reason, "evidence": evidence})
+    return short
+
+
+def _ranked(reasons: Iterable[Reason]) -> list[Reason]:
+    return sorted(reasons, key=lambda reason: -reason["contribution"])
+
+
+def _weightiest(reason: Reason) -> dict[str, float]:
+    """The features of a signal that speak loudest, in either direction."""
+    ordered = sorted(reason["features"].items(), key=lambda pair: -abs(pair[1]))
+    return dict(ordered[:4])
+
+
+def _phrase(reason: Reason, *, for_learner: bool) -> Phrase | None:
+    """What this reason says: that of its loudest feature of which something may be said."""
+    if not reason["known"]:
+        return None
+    course = {"course": reason["evidence"].get("course")}
+    if "signal" not in reason:
+        said = None if for_learner else phrase(reason["feature"], reason["evidence"], for_learner=False)
+        return said and Phrase(said.text, {**course, **said.values})
+    weight = -reason["contribution"] if for_learner else reason["contribution"]
+    if weight < _WORTH_TELLING:
+        return None
+    sign = -1 if for_learner else 1
+    for key, contribution in sorted(reason["features"].items(), key=lambda pair: -sign * pair[1]):
+        if sign * contribution <= 0:
+            break
+        said = phrase(key, reason["evidence"], for_learner=for_learner)
+        if said is not None:
+            return Phrase(said.text, {**course, **said.values})
+    return None
+
+
+def _worded(phrases: Iterable[Phrase | None], language: str) -> list[str]:
+    lines = [_line(one, language) for one in phrases if one is not None]
+    return list(dict.fromkeys(lines))  # two signals may say the same
+
+
+def _line(said: Phrase, language: str) -> str:
+    values = dict(said.values)
+    values["course"] = values.get("course") or FORMS[language]["this_course"]
+    if values.get("date"):
+        values["date"] = _day(values["date"], language)
+    if "count" in values:
+        values["count"] = number(values["count"], language)
+    return TEXTS[language][said.text].format(**values)
+
+
+def _key(reason: Reason) -> str:
+    return str(reason.get("signal") or reason["feature"])
+
+
+def _name(reason: Reason, language: str) -> str:
+    key = _key(reason)
+    return SIGNALS[language].get(key) or OF_COMPOSITE[language].get(key, key)
 
 
 def _language(language: str) -> str:
     short = language.split("-")[0].lower()
-    return short if short in _TEXTS else "en"
+    return short if short in TEXTS else "en"
 
 
 def _day(iso: str, language: str) -> str:
     day: date = datetime.fromisoformat(iso).date()
-    return _TEXTS[language]["date"].format(day=day.day, month=_MONTHS[language][day.month - 1])
+    return FORMS[language]["date"].format(day=day.day, month=MONTHS[language][day.month - 1])

@@ -1,44 +1,19 @@
 """Stage 4: the current risk of each enrolment whose features were just computed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from signals.features.retired import without
 from signals.models import ModelVersion, Risk, RiskChange
-from signals.risk.composite import KIND, PARAMETERS, Assessed, Parameters, assess, moved
+from signals.risk import live
+from signals.risk.composite import Assessed, moved
+from signals.risk.known import Known
+from signals.risk.live import FIRST_MODEL, live_model
 
-FIRST_MODEL = "composite-1"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of one enrolment at one moment."""
-
-    enrolment_id: int
-    features: Mapping[str, Any]
-    course: str
-    as_of: datetime
-    known_seq: int
-
-
-def live_model(*, now: datetime) -> ModelVersion:
-    """The model version that scores; the composite of the seed where there is none yet.
-
-    Read once per batch rather than kept in the process: taking a model back must take effect at once.
-    """
-    live = ModelVersion.objects.filter(is_live=True).first()
-    if live is None:
-        # Two workers may both find none: the unique name lets one of them win.
-        ModelVersion.objects.bulk_create(
-            [ModelVersion(name=FIRST_MODEL, kind=KIND, parameters=PARAMETERS, is_live=True, created_at=now)],
-            ignore_conflicts=True,
-        )
-        live = ModelVersion.objects.get(is_live=True)
-    return live
+__all__ = ["FIRST_MODEL", "Known", "live_model", "score"]
 
 
 def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) -> int:
@@ -48,16 +23,13 @@ def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) 
     """
     if not known:
         return 0
-    model = live_model(now=now)
-    parameters = Parameters.read(model.parameters)
     before = {
         risk.pk: risk
         for risk in Risk.objects.filter(pk__in=[row.enrolment_id for row in known]).order_by("pk")
     }
-    fresh = [
-        (row, assess(row.features, parameters, as_of=row.as_of, course=row.course))
-        for row in sorted(known, key=lambda row: row.enrolment_id)
-    ]
+    rows = sorted(without(known), key=lambda row: row.enrolment_id)
+    model, assessed = live.assess(rows, now=now)
+    fresh = list(zip(rows, assessed, strict=True))
     if only_changed:
         fresh = [
             (row, risk)
@@ -80,22 +52,23 @@ def _is_same(stored: Risk | None, risk: Assessed, *, model: ModelVersion) -> boo
     return (
         stored is not None
         and stored.model_version_id == model.pk
-        and (stored.value, stored.coverage, stored.reasons) == (risk.value, risk.coverage, risk.reasons)
+        and (stored.value, stored.coverage, stored.base, stored.reasons)
+        == (risk.value, risk.coverage, risk.base, risk.reasons)
     )
 
 
 _UPSERT = """
-INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, model_version_id, as_of,
+INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, base, model_version_id, as_of,
                           known_seq, review_at, unread_since)
-SELECT id, value, coverage, known_signals, reasons, %(model)s, as_of, known_seq, review_at, %(now)s
+SELECT id, value, coverage, known_signals, reasons, base, %(model)s, as_of, known_seq, review_at, %(now)s
 FROM unnest(%(ids)s::bigint[], %(values)s::float8[], %(coverage)s::float8[], %(signals)s::smallint[],
-            %(reasons)s::jsonb[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[],
+            %(reasons)s::jsonb[], %(base)s::float8[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[],
             %(review_at)s::timestamptz[])
-    AS r (id, value, coverage, known_signals, reasons, as_of, known_seq, review_at)
+    AS r (id, value, coverage, known_signals, reasons, base, as_of, known_seq, review_at)
 ON CONFLICT (enrolment_id) DO UPDATE SET
     value = excluded.value, coverage = excluded.coverage, known_signals = excluded.known_signals,
-    reasons = excluded.reasons, model_version_id = excluded.model_version_id, as_of = excluded.as_of,
-    known_seq = excluded.known_seq, review_at = excluded.review_at, unread_since = excluded.unread_since
+    reasons = excluded.reasons, base = excluded.base, model_version_id = excluded.model_version_id,
+    as_of = excluded.as_of, known_seq = excluded.known_seq, review_at = excluded.review_at, unread_since = excluded.unread_since
 """
 
 
@@ -111,6 +84,7 @@ def _write(fresh: Sequence[tuple[Known, Assessed]], *, model: ModelVersion, now:
                 "coverage": [risk.coverage for _, risk in fresh],
                 "signals": [risk.known_signals for _, risk in fresh],
                 "reasons": [Jsonb(risk.reasons) for _, risk in fresh],
+                "base": [risk.base for _, risk in fresh],
                 "as_of": [row.as_of for row, _ in fresh],
                 "known_seq": [row.known_seq for row, _ in fresh],
                 "review_at": [risk.review_at for _, risk in fresh],

@@ -9,9 +9,11 @@ from django.urls import reverse
 from consent.models import AuditEntry
 from interventions.models import Lesson, LessonText, MessageText, Policy, Suppression
 from interventions.policy import store
-from interventions.policy.document import Document, flat
+from interventions.policy.document import Document, flat, with_changes
 from interventions.policy.forms import field_name
 from learners.models import Role, User
+from signals.models import ModelVersion
+from signals.risk.score import live_model
 from tests.support.interventions import (
     NOW,
     make_admin,
@@ -51,6 +53,22 @@ class TestPolicies:
         assert "Version 1" in page
         assert "Edit as new draft" in page
         assert "Put in force" in page
+
+    def test_it_offers_what_is_live_and_every_model_by_name(self, admin: Client) -> None:
+        ModelVersion.objects.create(name="boosted-7", kind="boosted", created_at=NOW)
+
+        page = admin.get(reverse("admin:interventions_policy_add")).content.decode()
+
+        assert '<option value="live" selected>Whatever the gate promoted</option>' in page
+        assert "Only boosted-7" in page
+
+    def test_it_warns_where_a_policy_does_not_trust_the_live_model(self, admin: Client) -> None:
+        live_model(now=NOW)
+        draft = make_policy(document=with_changes(Document(), {"model": "boosted-7"}))
+
+        answer = admin.post(policy_page("go_live", draft), {"reason": "It is better"}, follow=True)
+
+        assert "the risk trigger is silent" in answer.content.decode()
 
     def test_it_makes_a_draft_from_the_live_policy_by_form(self, admin: Client) -> None:
         answer = admin.post(reverse("admin:interventions_policy_add"), posted(bands__medium="0.5"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from interventions import triggers
 from interventions.decide import decide
-from interventions.policy.document import Bands, Document
+from interventions.policy.document import Bands, Document, with_changes
 from interventions.snapshot import EpisodeView, Seen, Snapshot, restore, store
 
 NOW = datetime(2026, 3, 9, 10, tzinfo=UTC)
@@ -164,7 +164,33 @@ def test_it_does_not_start_again_right_after_recovery() -> None:
 
 
 def test_it_abstains_from_a_risk_of_a_model_the_policy_does_not_trust() -> None:
-    assert decide(snapshot(risk=0.9, model="boosted-7"), Document()).action == "monitor"
+    one = with_changes(Document(), {"model": "composite-1"})
+
+    assert decide(snapshot(risk=0.9, model="boosted-7"), one).action == "monitor"
+    assert decide(snapshot(risk=0.9, model="composite-1"), one).action == "lesson_nudge"
+
+
+def test_it_acts_on_whatever_is_live_where_the_policy_says_so() -> None:
+    assert Document().model == "live"
+    assert decide(snapshot(risk=0.9, model="boosted-7"), Document()).action == "lesson_nudge"
+    assert decide(snapshot(risk=0.9, model=None), Document()).action == "monitor"
+
+
+@given(
+    risk=st.none() | st.floats(0, 1),
+    days=st.none() | st.floats(0, 60),
+    model=st.sampled_from([None, "composite-1", "boosted-7"]),
+)
+def test_it_decides_under_a_policy_that_names_a_model_as_it_always_did(
+    risk: float | None, days: float | None, model: str | None
+) -> None:
+    named = with_changes(Document(), {"model": "composite-1"})
+    seen = snapshot(risk=risk, days=days, model=model)
+
+    band = triggers.risk_band(seen, named)
+
+    expected = triggers.band(risk, seen.coverage, seen.known_signals, named.bands)
+    assert band == (expected if model == "composite-1" else None)
 
 
 def test_it_does_nothing_that_costs_more_than_it_is_likely_to_bring() -> None:

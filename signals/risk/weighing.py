@@ -1,0 +1,144 @@
+"""Features through a learned model: the risk, how much of it is known, and signed contributions by signal.
+
+No Django, no clock. Everything about a whole batch is arithmetic on arrays; a row's dictionaries come last.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from signals.risk.composite import Assessed
+from signals.risk.groups import NAMES, Signal, fact_of, signal_of
+from signals.risk.known import Known
+from signals.risk.learned import Learned, UnusableModel
+from signals.risk.phrases import WANTED
+from signals.risk.review import WINDOWS, next_review
+from signals.risk.unknown import logistic, never_raising
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+MIN_COVERAGE = 0.5
+_DIGITS = 9
+_ADDS_UP = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Weigher:
+    """A learned model made ready to score rows."""
+
+    model: Learned
+    importance: Mapping[str, float]  # mean |contribution| in training; {} counts every feature alike
+    min_coverage: float = MIN_COVERAGE
+    windows: Sequence[int] = WINDOWS
+    counts: Collection[str] = frozenset()  # features that are nought where nothing is known
+
+    def assess(self, known: Sequence[Known]) -> list[Assessed]:
+        """One risk per row, in the same order. Raises UnusableModel where the model's answer makes no sense."""
+        import numpy as np
+
+        if not known:
+            return []
+        keys = self.model.keys
+        features = matrix([row.features for row in known], keys)
+        raw = self.model.score(features)
+        if raw.contributions.shape != features.shape or not np.isfinite(raw.contributions).all():
+            raise UnusableModel("It gives contributions that are no numbers, or not one for each feature.")
+        told = np.clip(raw.probability, 1e-12, 1 - 1e-12)
+        if not (np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1))) < _ADDS_UP).all():
+            raise UnusableModel("Its contributions do not add up to its risk.")
+        scored = never_raising(raw, features)
+
+        is_known = ~np.isnan(features)
+        weights = np.array([max(self.importance.get(key, 0.0), 0.0) for key in keys])
+        if not weights.sum():
+            weights = np.ones(len(keys))
+        coverage = (is_known * weights).sum(axis=1) / weights.sum()
+        columns: dict[Signal, list[int]] = {}
+        for column, key in enumerate(keys):
+            columns.setdefault(signal_of(key), []).append(column)
+        each = {
+            signal: (
+                scored.contributions[:, place].sum(axis=1).tolist(),
+                is_known[:, self._telling(place)].any(axis=1).tolist(),
+            )
+            for signal, place in columns.items()
+        }
+        wanted = {
+            signal: _wanted(signal, [keys[place] for place in places]) for signal, places in columns.items()
+        }
+        contributions = scored.contributions.round(_DIGITS).tolist()
+        assessed = []
+        for number, row in enumerate(known):
+            share = round(min(float(coverage[number]), 1.0), _DIGITS)
+            reasons = [
+                {
+                    "signal": signal.value,
+                    "name": NAMES[signal],
+                    "contribution": round(each[signal][0][number], _DIGITS),
+                    "known": each[signal][1][number],
+                    "features": {
+                        keys[place]: one for place in places if (one := contributions[number][place])
+                    },
+                    "evidence": {
+                        "course": row.course,
+                        **{
+                            key: value
+                            for key in wanted[signal]
+                            if (value := row.features.get(key)) is not None
+                        },
+                    },
+                }
+                for signal, places in columns.items()
+            ]
+            reasons.sort(key=lambda reason: (-reason["contribution"], reason["signal"]))
+            assessed.append(
+                Assessed(
+                    value=None
+                    if share < self.min_coverage
+                    else round(float(scored.probability[number]), _DIGITS),
+                    coverage=share,
+                    known_signals=sum(
+                        1
+                        for reason in reasons
+                        if reason["known"] and reason["signal"] != Signal.BACKGROUND.value
+                    ),
+                    reasons=reasons,
+                    review_at=next_review(row.features, as_of=row.as_of, windows=self.windows),
+                    base=round(float(scored.base[number]), _DIGITS),
+                )
+            )
+        return assessed
+
+    def _telling(self, places: list[int]) -> list[int]:
+        """Which of a signal's features say whether it is known: a count of nothing says so little that it does not."""
+        return [place for place in places if self.model.keys[place] not in self.counts] or places
+
+
+def _wanted(signal: Signal, keys: Sequence[str]) -> tuple[str, ...]:
+    """Whose values a reason keeps: the plain facts a sentence may tell, and none of what is never told."""
+    if signal is Signal.BACKGROUND:
+        return ()
+    return tuple(dict.fromkeys([*(fact_of(key) for key in keys), *WANTED.get(signal, ())]))
+
+
+def matrix(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> "Floats":
+    """The features as (n, k) numbers, NaN where one is missing or is no number."""
+    import numpy as np
+
+    values = [[row.get(key) for key in keys] for row in rows]
+    try:
+        found = np.array(values, dtype=np.float64).reshape(len(rows), len(keys))
+    except (TypeError, ValueError):  # a moment, a text, a list: read one by one
+        found = np.array([[_number(value) for value in row] for row in values], dtype=np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return found
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float) and isfinite(value):
+        return float(value)
+    return float("nan")
