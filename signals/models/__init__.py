@@ -16,7 +16,6 @@ from signals.models.events import (
 )
 from signals.models.governance import ModelAudit, Promotion, RetiredFeature, ShadowRisk, TrainingRun
 from signals.models.intake import ClockCorrection, IssuerTrust, Refusal
-<<<<<<< HEAD
 from signals.models.knowledge import (
     CohortGrid,
     FeatureFault,
@@ -26,10 +25,7 @@ from signals.models.knowledge import (
     Risk,
     RiskChange,
 )
-=======
-from signals.models.knowledge import FeatureRow, Label, ModelVersion, Risk, RiskChange
 from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
->>>>>>> governance
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,

@@ -11,6 +11,7 @@ from learners.models import DeclaredAttribute
 from signals.features.bulk.compute import Table, compute_table
 from signals.features.cohort import COMPARED, SUFFIX, grid_of, percentiles
 from signals.features.definitions import FEATURE_SET, INPUTS
+from signals.features.retired import retired_keys
 from signals.labels import for_training
 from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
@@ -141,7 +142,8 @@ def _inputs(table: Table, asked: Sequence[Asked]) -> tuple[tuple[str, ...], "Flo
             values = columns[key][rows]
             standing[rows] = percentiles(grid_of(values), values)
         columns[key + SUFFIX] = standing
-    keys = tuple(feature.key for feature in INPUTS)
+    retired = retired_keys()
+    keys = tuple(feature.key for feature in INPUTS if feature.key not in retired)
     return keys, np.stack([columns[key] for key in keys], axis=1)
 
 
