@@ -198,7 +198,9 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
         .order_by("course_id", "pk")
         .values_list("course_id", "activity_iri", "due_day", "weight", "competency_id")
     )
-    concepts = framework_concepts() | {activity_key(iri): concept for _, iri, _, _, concept in steps if concept}
+    concepts = framework_concepts() | {
+        activity_key(iri): concept for _, iri, _, _, concept in steps if concept
+    }
     rated = _ratings(ids, max(as_of for _, as_of in points))
     return {
         "ids": ids,

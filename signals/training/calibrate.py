@@ -24,7 +24,7 @@ def calibration(data: "Dataset", odds: "Floats", weight: "Floats") -> Calibratio
 
     wanted = np.isfinite(odds)
     pooled = _platt(odds[wanted], data.y[wanted], weight[wanted], np.array([1.0, 0.0]), PRIOR)
-    found: dict[float, "Floats"] = {}
+    found: dict[float, Floats] = {}
     for day in np.unique(data.day[wanted]).tolist():
         here = wanted & (data.day == day)
         if here.sum() >= LEAST_ROWS:

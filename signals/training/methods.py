@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from signals.features.cohort import SUFFIX
 from signals.features.definitions import BY_KEY
-from signals.features.feature import Sensitivity
+from signals.features.feature import Feature, Sensitivity, Source
 from signals.risk.learned import DAY
 from signals.risk.parts import Bins, Linear, Part, Trees
 from signals.training.rows import SEED
@@ -23,6 +23,8 @@ NEAR = 0.5  # how far an anchor listens: to days within this share of its own, a
 RARELY_UNKNOWN = 0.02
 CUT = 4.0  # spreads beyond which a value is as far as it goes
 EBM_ROWS = 40_000
+# Counts that grow with the age of the installation: what was much in the first year is little in the third.
+GROWING = frozenset(("courses_ended", "courses_passed", "courses_not_passed"))
 
 Fit = Callable[["Rows"], tuple[Part, ...]]
 
@@ -73,14 +75,20 @@ def inputs(data: "Dataset") -> tuple[str, ...]:
     kept = []
     for place, key in enumerate(data.keys):
         feature = BY_KEY.get(key)
-        performance = feature is not None and feature.sensitivity == Sensitivity.PERFORMANCE
-        if key + SUFFIX in there and not performance:
+        if key in GROWING or (feature is not None and _is_level(feature, has_standing=key + SUFFIX in there)):
             continue
         column = data.features[:, place]
         known = column[np.isfinite(column)]
         if len(known) and known.min() < known.max():
             kept.append(key)
     return tuple(kept)
+
+
+def _is_level(feature: Feature, *, has_standing: bool) -> bool:
+    """How much somebody did, which another course or year would call little or a lot."""
+    if feature.source == Source.COHORT or feature.sensitivity != Sensitivity.ACTIVITY:
+        return False
+    return has_standing or feature.unit in ("count", "seconds")
 
 
 def rows(data: "Dataset", keys: Sequence[str], weight: "Floats") -> Rows:
@@ -173,7 +181,9 @@ def ebm(learn: Rows) -> tuple[Part, ...]:
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
     machine = ExplainableBoostingClassifier(interactions=0, n_jobs=1, random_state=SEED, **EBM)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of gaps that its pictures do not show; ours are told in words
+        warnings.simplefilter(
+            "ignore"
+        )  # it warns of gaps that its pictures do not show; ours are told in words
         machine.fit(values[:, known], learn.y[some].astype(int), sample_weight=learn.weight[some])
     cuts = [np.zeros(0) for _ in learn.keys]
     scores = [np.zeros(2) for _ in learn.keys]

@@ -74,9 +74,7 @@ def take(data: Dataset, wanted: "Flags | Whole") -> Dataset:
         data,
         **arrays,
         cohorts=tuple(data.cohorts[place] for place in some),
-        attributes={
-            name: tuple(values[place] for place in some) for name, values in data.attributes.items()
-        },
+        attributes={name: tuple(values[place] for place in some) for name, values in data.attributes.items()},
     )
 
 
