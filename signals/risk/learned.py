@@ -43,7 +43,9 @@ class Scored:
 class Learned(Protocol):
     """What every learned model can do."""
 
-    keys: tuple[str, ...]  # the features it reads, in order
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The features it reads, in order."""
 
     def score(self, features: "Floats") -> Scored:
         """The risk of each row of (n, k) features, NaN where not known."""

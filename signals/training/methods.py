@@ -18,7 +18,14 @@ from signals.training.rows import SEED
 if TYPE_CHECKING:
     from signals.training.dataset import Dataset, Floats
 
-ANCHORS = (0, 14, 28, 56, 84, 140)  # days of the logistic model; between them it is interpolated
+ANCHORS: tuple[float, ...] = (
+    0,
+    14,
+    28,
+    56,
+    84,
+    140,
+)  # days of the logistic model; between them it is interpolated
 NEAR = 0.5  # how far an anchor listens: to days within this share of its own, at least a week
 RARELY_UNKNOWN = 0.02
 CUT = 4.0  # spreads beyond which a value is as far as it goes

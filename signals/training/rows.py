@@ -1,5 +1,6 @@
 """Which rows of a training set a model may learn from, how much each counts, and how they are split."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -95,8 +96,11 @@ def starts(data: Dataset) -> "Whole":
 
 
 def family(cohort: str) -> str:
-    """The course that a cohort is a run of: the name before the last part of the path, "BBB" of "BBB/2013J"."""
-    return cohort.split("@", 1)[0].rpartition("/")[0] or cohort
+    """The course that a cohort is a run of: "BBB" of "BBB/2013J", "safety" of "safety@2024-03-01"."""
+    name, at, _ = cohort.partition("@")
+    before, slash, last = name.rpartition("/")
+    # Only a part that holds a year names a run; "courses/safety" is a course.
+    return before if slash and not at and re.search(r"\d{4}", last) else name
 
 
 def folds(data: Dataset, *, most: int = FOLDS) -> "Whole":
