@@ -162,9 +162,8 @@ def as_known_at(enrolments: list[Enrolment], as_of: datetime) -> None:
 
 
 HISTORIES = settings(
-    max_examples=3,
+    max_examples=12,
     deadline=None,
-    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     database=None,
 )
