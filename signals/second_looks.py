@@ -128,7 +128,8 @@ def answer(
                 as_of=look.asked_at,
                 definition=NEEDED_HELP,
                 value=value,
-                horizon_days=labels.DEFINITIONS[NEEDED_HELP].horizon_days,
+                horizon_days=labels.DEFINITIONS[NEEDED_HELP].horizon_days
+                or 0,  # a person's word needs no waiting
                 treated=treated,
                 propensity=None,
                 now=now,
