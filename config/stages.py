@@ -4,10 +4,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
+from math import inf
+from time import monotonic
+from typing import NamedTuple
 
 from config.celery import Queue
 
 ROUNDS = 10_000  # a stage that never finds its work done would otherwise never end
+
+
+class Ran(NamedTuple):
+    """What became of a stage's run."""
+
+    rows: int
+    is_done: bool  # else time ran out, and there may be more
 
 
 @dataclass(frozen=True)
@@ -19,17 +29,19 @@ class Stage:
     queue: Queue
     every_seconds: float
 
-    def run(self, *, now: datetime) -> int:
-        """Works until nothing is left; returns how many rows that were."""
+    def run(self, *, now: datetime, seconds: float = inf) -> Ran:
+        """Works until nothing is left, or until so many seconds have passed; a batch begun is finished."""
         module, _, name = self.function.rpartition(".")
         work: Callable[..., int] = getattr(import_module(module), name)
-        total = 0
+        total, over = 0, monotonic() + seconds
         for _ in range(ROUNDS):
             done = work(now=now)
             total += done
             if not done:
                 break
-        return total
+            if monotonic() >= over:
+                return Ran(total, is_done=False)
+        return Ran(total, is_done=True)
 
 
 STAGES = (
@@ -81,4 +93,4 @@ FOLLOWS = {
 
 def run_all(*, now: datetime, only: Collection[str] = BY_NAME) -> dict[str, int]:
     """Runs every stage (or only those named) once, in order; stage → rows."""
-    return {stage.name: stage.run(now=now) for stage in STAGES if stage.name in only}
+    return {stage.name: stage.run(now=now).rows for stage in STAGES if stage.name in only}

@@ -15,6 +15,9 @@ from config.stages import BY_NAME, FOLLOWS
 
 log = logging.getLogger(__name__)
 
+# After this a stage lets others have their turn, and waits for its next: otherwise, while statements stream in, nothing
+# would ever come of the risks that they change.
+TURN_SECONDS = 2.0
 DEBOUNCE_SECONDS = 5  # forgotten when the task starts; this bounds what a lost task can hold back
 
 
@@ -28,13 +31,15 @@ def warm(**_: Any) -> None:
 
 @shared_task(queue=Queue.PATH.value, ignore_result=True)
 def run_stage(*, stage: str) -> int:
-    """Runs one stage until its work is done, then nudges the one that follows."""
+    """Runs one stage for a turn, then nudges the one that follows, and itself where there may be more to do."""
     # Forget the nudge first: whatever arrives from here on deserves another.
     cache.delete(_key(stage))
-    done = BY_NAME[stage].run(now=timezone.now())
-    if done and stage in FOLLOWS:
+    ran = BY_NAME[stage].run(now=timezone.now(), seconds=TURN_SECONDS)
+    if ran.rows and stage in FOLLOWS:
         nudge(stage=FOLLOWS[stage])
-    return done
+    if not ran.is_done:
+        nudge(stage=stage)
+    return ran.rows
 
 
 @shared_task(queue=Queue.UPKEEP.value, ignore_result=True)

@@ -33,7 +33,7 @@ from interventions.snapshot import store as stored
 from signals.models import Risk
 
 
-def evaluate(*, now: datetime, limit: int = 500) -> int:
+def evaluate(*, now: datetime, limit: int = 250) -> int:
     """Decides about up to ``limit`` enrolments; returns about how many. Call again while it is not 0."""
     with transaction.atomic():
         enrolment_ids = _claim(now, limit)

@@ -27,7 +27,7 @@ class Claimed:
     dirty_days: tuple[date, ...]
 
 
-def refresh(*, now: datetime, limit: int = 1000) -> int:
+def refresh(*, now: datetime, limit: int = 250) -> int:
     """How many enrolments were computed anew: those with new events, and those whose review is due."""
     with transaction.atomic():
         claimed = _claim_dirty(limit)

@@ -49,15 +49,16 @@ rollup AS MATERIALIZED (
     ) r
 ),
 material AS MATERIALIZED (
-    SELECT enrolment_id, as_of, activity, min(day) AS first_day, max(day) AS last_day, count(*)::int AS days
-    FROM (
-        SELECT e.enrolment_id, e.as_of, r.day - DATE '1970-01-01' AS day, unnest(r.opened) AS activity
-        FROM enrolment e CROSS JOIN LATERAL (
-            SELECT day, opened FROM signals_dailyrollup d
+    -- Counted person by person: one hash of everybody's materials would not fit into a processor's cache.
+    SELECT e.enrolment_id, e.as_of, m.activity, m.first_day, m.last_day, m.days
+    FROM enrolment e CROSS JOIN LATERAL (
+        SELECT activity, min(day) AS first_day, max(day) AS last_day, count(*)::int AS days
+        FROM (
+            SELECT d.day - DATE '1970-01-01' AS day, unnest(d.opened) AS activity FROM signals_dailyrollup d
             WHERE d.enrolment_id = e.enrolment_id AND d.day <= (e.at AT TIME ZONE 'UTC')::date OFFSET 0
-        ) r
-    ) each_day
-    GROUP BY enrolment_id, as_of, activity
+        ) each_day
+        GROUP BY activity
+    ) m
 ),
 special AS MATERIALIZED (
     -- The few days on which something was finished or watched.

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-from psycopg.types.json import Jsonb
+import msgspec
 
+from consent.arrays import fetch, float8s, int2s, int8s, moments, texts
 from signals.features.retired import without
 from signals.models import ModelVersion, Risk, RiskChange
 from signals.risk import live
@@ -23,18 +23,21 @@ def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) 
     """
     if not known:
         return 0
-    before = {
-        risk.pk: risk
-        for risk in Risk.objects.filter(pk__in=[row.enrolment_id for row in known]).order_by("pk")
-    }
+    before = dict(
+        fetch(
+            "SELECT enrolment_id, value FROM signals_risk WHERE enrolment_id = ANY($1)",
+            [int8s([row.enrolment_id for row in known])],
+        )
+    )
     rows = sorted(without(known), key=lambda row: row.enrolment_id)
     model, assessed = live.assess(rows, now=now)
     fresh = list(zip(rows, assessed, strict=True))
     if only_changed:
+        stored = Risk.objects.in_bulk(list(before))
         fresh = [
             (row, risk)
             for row, risk in fresh
-            if not _is_same(before.get(row.enrolment_id), risk, model=model)
+            if not _is_same(stored.get(row.enrolment_id), risk, model=model)
         ]
     _write(fresh, model=model, now=now)
     changes = [
@@ -42,7 +45,7 @@ def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) 
             enrolment_id=row.enrolment_id, before=old, after=risk.value, model_version=model, at=row.as_of
         )
         for row, risk in fresh
-        if moved(old := before[row.enrolment_id].value if row.enrolment_id in before else None, risk.value)
+        if moved(old := before.get(row.enrolment_id), risk.value)
     ]
     RiskChange.objects.bulk_create(changes)
     return len(fresh)
@@ -60,34 +63,37 @@ def _is_same(stored: Risk | None, risk: Assessed, *, model: ModelVersion) -> boo
 _UPSERT = """
 INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, base, model_version_id,
                           as_of, known_seq, review_at, unread_since)
-SELECT id, value, coverage, known_signals, reasons, base, %(model)s, as_of, known_seq, review_at, %(now)s
-FROM unnest(%(ids)s::bigint[], %(values)s::float8[], %(coverage)s::float8[], %(signals)s::smallint[],
-            %(reasons)s::jsonb[], %(base)s::float8[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[],
-            %(review_at)s::timestamptz[])
+SELECT id, value, coverage, known_signals, reasons::jsonb, base, $1::bigint, as_of, known_seq, review_at,
+       $2::timestamptz
+FROM unnest($3::bigint[], $4::float8[], $5::float8[], $6::smallint[], $7::text[], $8::float8[], $9::timestamptz[],
+            $10::bigint[], $11::timestamptz[])
     AS r (id, value, coverage, known_signals, reasons, base, as_of, known_seq, review_at)
 ON CONFLICT (enrolment_id) DO UPDATE SET
     value = excluded.value, coverage = excluded.coverage, known_signals = excluded.known_signals,
     reasons = excluded.reasons, base = excluded.base, model_version_id = excluded.model_version_id,
     as_of = excluded.as_of, known_seq = excluded.known_seq, review_at = excluded.review_at,
     unread_since = excluded.unread_since
+RETURNING 1
 """
 
 
 def _write(fresh: Sequence[tuple[Known, Assessed]], *, model: ModelVersion, now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _UPSERT,
-            {
-                "model": model.pk,
-                "now": now,
-                "ids": [row.enrolment_id for row, _ in fresh],
-                "values": [risk.value for _, risk in fresh],
-                "coverage": [risk.coverage for _, risk in fresh],
-                "signals": [risk.known_signals for _, risk in fresh],
-                "reasons": [Jsonb(risk.reasons) for _, risk in fresh],
-                "base": [risk.base for _, risk in fresh],
-                "as_of": [row.as_of for row, _ in fresh],
-                "known_seq": [row.known_seq for row, _ in fresh],
-                "review_at": [risk.review_at for _, risk in fresh],
-            },
-        )
+    if not fresh:
+        return
+    encode = msgspec.json.Encoder().encode
+    fetch(
+        _UPSERT,
+        [
+            model.pk,
+            now,
+            int8s([row.enrolment_id for row, _ in fresh]),
+            float8s([risk.value for _, risk in fresh]),
+            float8s([risk.coverage for _, risk in fresh]),
+            int2s([risk.known_signals for _, risk in fresh]),
+            texts([encode(risk.reasons).decode() for _, risk in fresh]),
+            float8s([risk.base for _, risk in fresh]),
+            moments([row.as_of for row, _ in fresh]),
+            int8s([row.known_seq for row, _ in fresh]),
+            moments([risk.review_at for _, risk in fresh]),
+        ],
+    )

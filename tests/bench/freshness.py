@@ -75,9 +75,10 @@ def _statement(draw: random.Random) -> dict[str, Any]:
 class Client(threading.Thread):
     """Posts its part of the stream at its pace, and notes when it began to post each statement."""
 
-    def __init__(self, number: int, port: int, authorization: str, rate: float, until: float) -> None:
+    def __init__(self, port: int, authorization: str, rate: float, until: float) -> None:
         super().__init__()
-        self.draw, self.port, self.until = random.Random(number), port, until
+        # Ids that no earlier run has used: the same id with another statement is refused.
+        self.draw, self.port, self.until = random.Random(), port, until
         self.pause = BATCH / rate
         self.headers = {
             "Authorization": authorization,
@@ -147,7 +148,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     authorization, ids = prepare()
     port = free_port()
-    celery = [sys.executable, "-m", "celery", "-A", "config", "worker", "--beat", "--concurrency", "1"]
+    celery = [sys.executable, "-m", "celery", "-A", "config", "worker", "--beat", "--concurrency", "2"]
     celery += ["-Q", "path,delivery,upkeep", "--schedule", f"/tmp/beat-{uuid.uuid4().hex}"]
     gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
     gunicorn += ["--workers", "2", "--threads", "4", "--worker-class", "gthread"]
@@ -160,9 +161,7 @@ def main() -> None:
         time.sleep(20)  # both are up, and the features compiled
         watcher.start()
         until = time.monotonic() + options.seconds
-        clients = [
-            Client(number, port, authorization, options.rate / CLIENTS, until) for number in range(CLIENTS)
-        ]
+        clients = [Client(port, authorization, options.rate / CLIENTS, until) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         for client in clients:

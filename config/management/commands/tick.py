@@ -36,4 +36,4 @@ class Command(BaseCommand):
         if unmigrated():
             raise CommandError("The database is empty or behind the code: run `bin/manage migrate` first.")
         for stage in STAGES:
-            self.stdout.write(f"{stage.name:<12}{stage.run(now=now):>8}")
+            self.stdout.write(f"{stage.name:<12}{stage.run(now=now).rows:>8}")
