@@ -14,7 +14,8 @@ from interventions import catalogue, explain
 from interventions.explain import Explanation
 from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
 from learners.models import Enrolment, Learner
-from signals.risk import reasons
+from signals.risk import evidence, reasons
+from signals.risk.groups import NAMES as SIGNALS
 
 CURRENT_FOR = timedelta(days=14)
 ANSWERED_STAYS = timedelta(hours=12)
@@ -57,7 +58,9 @@ class Known:
 
     enrolment: Enrolment
     sentences: list[str]
+    strengths: list[str]
     missing: list[str]
+    rests_on: list[tuple[str, str]]
     computed_at: datetime | None
     is_unsure: bool
     open_request: HelpRequest | None
@@ -144,10 +147,20 @@ def known(learner: Learner) -> list[Known]:
     for enrolment in enrolments:
         risk = getattr(enrolment, "risk", None) if may_compute else None
         open_requests: list[HelpRequest] = getattr(enrolment, "open_requests", [])
+        sentences = reasons.sentences(risk.reasons, learner.language) if risk else []
+        strengths = (
+            reasons.strengths(risk.reasons, learner.language, most=reasons.MOST - len(sentences))
+            if risk
+            else []
+        )
         built.append(
             Known(
                 enrolment=enrolment,
-                sentences=reasons.sentences(risk.reasons, learner.language) if risk else [],
+                sentences=sentences,
+                strengths=strengths,
+                rests_on=[(one.value, SIGNALS[one]) for one in evidence.signals_of(risk.reasons)]
+                if risk
+                else [],
                 missing=reasons.missing(risk.reasons, learner.language) if risk else [],
                 computed_at=risk.as_of if risk else None,
                 is_unsure=risk is not None and risk.value is None,

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, inbox, me, profile, quality, team
+from coaching.views import entry, evidence, inbox, looks, me, profile, quality, team
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -10,6 +10,12 @@ urlpatterns: list[URLPattern] = [
     path("sign-out/", entry.sign_out, name="sign_out"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<uuid:case_id>/", inbox.inbox, name="case"),
+    path("inbox/second-looks/", looks.second_looks, name="second_looks"),
+    path("inbox/second-looks/<uuid:look_id>/", looks.second_looks, name="second_look"),
+    path("inbox/<uuid:case_id>/evidence/<slug:signal>/", evidence.of_case, name="case_evidence"),
+    path("me/courses/<int:enrolment_id>/evidence/<slug:signal>/", evidence.of_mine, name="my_evidence"),
+    path("me/statements/<uuid:statement_id>/", evidence.my_statement, name="my_statement"),
+    path("statements/<uuid:statement_id>/", evidence.statement, name="statement"),
     path("team/", team.my_team, name="team"),
     path("team/<uuid:ask_id>/", team.answer_ask, name="ask"),
     path("quality/", quality.sources, name="quality"),

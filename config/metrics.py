@@ -95,6 +95,17 @@ def _quarantine(now: datetime) -> Iterator[Sample]:
         yield Sample(number, {"reason": reason})
 
 
+@gauge(
+    "feature_faults",
+    "Definitions of features that raised within a day and counted as unknown: how often since the first.",
+)
+def _feature_faults(now: datetime) -> Iterator[Sample]:
+    from signals.features.faults import lately
+
+    for fault in lately(now=now):
+        yield Sample(fault.times, {"feature": fault.key, "fault": fault.fault})
+
+
 def render(*, now: datetime) -> str:
     """Every gauge in Prometheus's text format."""
     lines = []

@@ -62,6 +62,7 @@ STAGES = (
     Stage("link", "learners.linking.comparing.link", Queue.UPKEEP, 86400),
     Stage("outdated", "signals.features.outdated.mark", Queue.UPKEEP, 60),
     Stage("quantiles", "signals.features.quantiles.renew", Queue.UPKEEP, 3600),
+    Stage("mastery", "signals.mastery.fit.fit", Queue.UPKEEP, 86400),
     Stage("seal", "consent.audit.seal", Queue.UPKEEP, 60),
 )
 

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_init
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -15,6 +16,14 @@ from config.stages import BY_NAME, FOLLOWS
 log = logging.getLogger(__name__)
 
 DEBOUNCE_SECONDS = 5  # forgotten when the task starts; this bounds what a lost task can hold back
+
+
+@worker_init.connect
+def warm(**_: Any) -> None:
+    """Compiles the features once, before a worker takes its first task, so that nobody waits for it."""
+    from signals.features import serving
+
+    serving.warm()
 
 
 @shared_task(queue=Queue.PATH.value, ignore_result=True)

@@ -7,7 +7,9 @@ from typing import Any
 from interventions.models import Attempt, Decision
 from interventions.snapshot import Snapshot, restore
 from interventions.wordlist import CONFIDENCE, REASONS, TRIED
-from signals.risk import composite, reasons
+from signals.mastery.choice import ANSWERS
+from signals.risk import composite, evidence, reasons
+from signals.risk.groups import NAMES
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class Explanation:
     missing: list[str]
     confidence: str
     strengths: list[str] = field(default_factory=list)  # what speaks for the learner
+    rests_on: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # signals of which something is known: key, name
     because: list[str] = field(default_factory=list)  # why this step and no other
     policy: str = ""
     model: str = ""
@@ -37,6 +42,7 @@ def why(decision: Decision, language: str = "en") -> Explanation:
     return Explanation(
         sentences=_asked(snapshot, language) + told,
         strengths=reasons.strengths(found, language, most=min(1, reasons.MOST - len(told))),
+        rests_on=[(signal.value, NAMES[signal]) for signal in evidence.signals_of(found)],
         tried=_tried(decision, language),
         missing=reasons.missing(found, language),
         confidence=_confidence(snapshot, found, language),
@@ -57,6 +63,7 @@ def _composite(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
     seen = snapshot.seen
     features = {
         "mastery": seen.mastery,
+        "mastery_mean": seen.mastery if seen.mastery_from == ANSWERS else None,
         "days_inactive": snapshot.days_inactive,
         "fail_rate": seen.fail_rate,
         "failures_in_a_row": seen.failures_in_a_row,

@@ -15,6 +15,7 @@ from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
 from interventions.snapshot import EpisodeView, Seen, Snapshot
 from learners.models import Enrolment, User
+from signals.mastery.choice import weakest
 from signals.models import FeatureRow, Risk
 from signals.risk import reasons
 
@@ -92,11 +93,13 @@ def snapshots(
 def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:
     started_at = datetime.combine(enrolment.starts_on, time(), UTC)
     last = values.get("last_active_at")
+    mastery, source = weakest(values)
     return Seen(
         started_at=started_at if started_at <= now else None,
         last_active_at=datetime.fromisoformat(last) if last else None,
         usual_gap_days=values.get("usual_gap_days"),
-        mastery=values.get("mastery"),
+        mastery=mastery,
+        mastery_from=source,
         fail_rate=values.get("fail_rate"),
         failures_in_a_row=values.get("failures_in_a_row") or 0,
     )

@@ -22,6 +22,9 @@ class Seen(msgspec.Struct, frozen=True):
     mastery: float | None = None
     fail_rate: float | None = None
     failures_in_a_row: int = 0
+    # What mastery rests on: "answers" to items of competencies (the weakest one's), or the last five "scores".
+    # Decisions from before this was kept looked at scores.
+    mastery_from: str = "scores"
 
 
 class EpisodeView(msgspec.Struct, frozen=True):

@@ -30,3 +30,12 @@ def silence(document: Document) -> str | None:
         f"This policy trusts only “{document.model}”, but “{live.name}” is live: no risk counts, and the risk trigger"
         " is silent. The triggers of inactivity and mastery go on."
     )
+
+
+def bounds() -> tuple[float, ...]:
+    """The bounds of the risk bands of the policy in force."""
+    try:
+        bands = store.document(store.live()).bands
+    except store.NoPolicyInForce:
+        return ()
+    return bands.medium, bands.high

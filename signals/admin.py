@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from signals.models import (
     Credential,
     IssuerTrust,
+    ModelVersion,
     Quarantined,
     Refusal,
     UnknownVerb,
@@ -16,16 +17,20 @@ from signals.models import (
     VerbSynonym,
 )
 from signals.quality import admin as quality_admin
+from signals.risk import admin as risk_admin
 from signals.sources import admin as sources_admin
 from signals.views.credential_admin import CredentialAdmin, IssuerTrustAdmin, RefusalAdmin
+from signals.views.model_admin import ModelVersionAdmin
 from signals.views.quarantine_admin import QuarantinedAdmin
 
-__all__ = ["quality_admin", "sources_admin"]  # register the pages about data quality and of other sources
+# These register the pages about data quality, about models at work and of other sources.
+__all__ = ["quality_admin", "risk_admin", "sources_admin"]
 
 admin.site.register(Credential, CredentialAdmin)
 admin.site.register(IssuerTrust, IssuerTrustAdmin)
 admin.site.register(Quarantined, QuarantinedAdmin)
 admin.site.register(Refusal, RefusalAdmin)
+admin.site.register(ModelVersion, ModelVersionAdmin)
 
 
 @admin.register(VerbSynonym)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from consent.models import AuditEntry
 from consent.retention import EXPIRED, Step
@@ -29,9 +29,11 @@ from signals.models import (
     EnrolmentMark,
     FeatureRow,
     Label,
+    Mastery,
     Quarantined,
     Risk,
     RiskChange,
+    SecondLook,
     Statement,
 )
 
@@ -258,10 +260,17 @@ def _computed(before: datetime) -> list[Step]:
         ("risks", Risk.objects.filter(ended, as_of__lt=before)),
         ("risk_changes", RiskChange.objects.filter(at__lt=before)),
         ("labels", Label.objects.filter(as_of__lt=before)),
+        ("second_looks", SecondLook.objects.filter(asked_at__lt=before)),
     ):
         if count := rows.count():
             people = rows.order_by().values("enrolment__learner").distinct().count()
             steps.append(Step(store, count, rows.delete, people=people))
+    # Of somebody who is still enrolled anywhere it is current, however long ago the last answer was given.
+    enrolled = Enrolment.objects.filter(learner=OuterRef("learner"), state=Enrolment.State.ACTIVE)
+    mastery = Mastery.objects.filter(~Exists(enrolled), last_answer_at__lt=before)
+    if count := mastery.count():
+        people = mastery.order_by().values("learner").distinct().count()
+        steps.append(Step("mastery", count, mastery.delete, people=people))
     return steps
 
 

@@ -17,7 +17,16 @@ from learners.models import Enrolment
 from signals import store
 from signals.archive import cooling
 from signals.archive import people as archived
-from signals.models import DailyRollup, EnrolmentMark, Event, FeatureRow, Risk, ShadowRisk
+from signals.models import (
+    DailyRollup,
+    EnrolmentMark,
+    Event,
+    FeatureRow,
+    Mastery,
+    Risk,
+    SecondLook,
+    ShadowRisk,
+)
 from signals.reading import StoredRow, read_stored
 
 if TYPE_CHECKING:
@@ -52,7 +61,11 @@ def unknown_actors(*, limit: int) -> dict[bytes, dict[str, Any]]:
 def watched(both: tuple[UUID, UUID]) -> list[Watched]:
     """What is computed about the two; their events are noted as they move."""
     mine = Q(enrolment__learner__in=both)
-    return [Watched(model, mine) for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, ShadowRisk)]
+    computed = [
+        Watched(model, mine)
+        for model in (EnrolmentMark, DailyRollup, FeatureRow, Risk, SecondLook, ShadowRisk)
+    ]
+    return [*computed, Watched(Mastery, Q(learner__in=both))]
 
 
 def lock(people: Sequence[UUID]) -> None:
@@ -111,6 +124,9 @@ def merge(plan: "Plan", journal: Journal) -> None:
     twins = list(plan.staying)
     for model in (DailyRollup, FeatureRow, Risk, ShadowRisk):
         model._default_manager.filter(enrolment__in=twins).delete()
+    # Answers of both are one person's now; the next refresh reads them together.
+    Mastery.objects.filter(learner__in=plan.both).delete()
+    SecondLook.objects.open().filter(enrolment__in=twins).delete()
     EnrolmentMark.objects.filter(pk__in=twins).update(dirty_days=[], dirty_since=None)
     EnrolmentMark.objects.filter(pk__in=plan.moved, dirty_since__isnull=True).update(dirty_since=plan.now)
 

@@ -19,6 +19,8 @@ from learners.models import Enrolment, Identifier
 from signals import clock
 from signals.archive import people
 from signals.expiry import expire, relocate
+from signals.features.kinds import KINDS
+from signals.features.rollup import QUARTERS
 from signals.models import (
     AssessmentResult,
     Attachment,
@@ -31,15 +33,18 @@ from signals.models import (
     FeatureRow,
     Label,
     Lineage,
+    Mastery,
     Network,
     Quarantined,
     Risk,
     RiskChange,
+    SecondLook,
     ShadowRisk,
     Statement,
     Verb,
 )
 from signals.quality import fields as about_sources
+from signals.risk import personal
 from signals.training import fields as about_models
 from signals.xapi import attachments, bodies
 from signals.xapi.keys import identity
@@ -202,9 +207,18 @@ FIELDS: dict[str, Fields] = {
             "score_count",
             "completions",
             "last_at",
+            "hasty",
+            *(f"kind_{kind}" for kind in KINDS),
+            *QUARTERS,
+            "opened",
+            "watched",
+            "watched_shares",
         ),
-        (),
+        ("recipe",),
     ),
+    # How ten people and more are spread; nobody can be read from it.
+    "CohortGrid": Fields((), ("id", "course", "starts_on", "as_of", "feature_set", "people", "grids")),
+    "FeatureFault": Fields((), ("id", "key", "version", "fault", "times", "first_at", "last_at")),
     "ModelVersion": Fields(
         (),
         (
@@ -226,14 +240,25 @@ FIELDS: dict[str, Fields] = {
     "FeatureRow": Fields(("enrolment", "values"), ("feature_set", "as_of", "known_seq")),
     "Risk": Fields(
         ("enrolment", "value", "reasons"),
-        ("coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at", "unread_since"),
+        (
+            *("base", "coverage", "known_signals", "model_version", "as_of", "known_seq", "review_at"),
+            "unread_since",
+        ),
     ),
     "RiskChange": Fields(("enrolment", "before", "after", "at"), ("id", "model_version")),
     "Label": Fields(
         ("enrolment", "as_of", "value"),
         ("id", "definition", "horizon_days", "treated", "propensity", "recorded_at"),
     ),
+    "ItemDifficulty": Fields((), ("activity", "competency", "difficulty", "answers", "fit")),
+    "Mastery": Fields(
+        ("learner", "competency", "value", "low", "high", "answers", "last_answer_at"), ("as_of", "fit")
+    ),
+    "MasteryFit": Fields(
+        (), ("id", "fitted_at", "fading", "pooled", "strands", "answers", "learners", "metrics")
+    ),
     **about_sources.FIELDS,
+    **personal.FIELDS,
     **about_models.FIELDS,
 }
 # Whoever refuses one of these no longer wants to be computed about.
@@ -357,6 +382,19 @@ def export(subject: UUID) -> dict[str, Any]:
             }
             for row in RiskChange.objects.filter(enrolment__in=own).order_by("at", "pk")
         ],
+        "mastery": [
+            {
+                "competency": row.competency.name,
+                "next_answer_right": row.value,
+                "between": [row.low, row.high],
+                "answers": row.answers,
+                "last_answer": row.last_answer_at.isoformat(),
+            }
+            for row in Mastery.objects.filter(learner=subject)
+            .select_related("competency")
+            .order_by("competency_id")
+        ],
+        "second_looks": personal.told(subject),
         "labels": [
             {
                 "enrolment": row.enrolment_id,
@@ -406,6 +444,8 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
             "risk_changes": RiskChange.objects.filter(enrolment__in=own).delete()[0],
             "labels": Label.objects.filter(enrolment__in=own).delete()[0],
+            "mastery": Mastery.objects.filter(learner=subject).delete()[0],
+            "second_looks": SecondLook.objects.filter(enrolment__in=own).delete()[0],
         }
         # The mark itself stays while the enrolment does, as it orders what may still come.
         EnrolmentMark.objects.filter(pk__in=own).update(dirty_days=[], dirty_since=None)
@@ -516,12 +556,17 @@ def _hash_of(agent: Any) -> bytes | None:
 
 def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Store → rows that are no longer there because the person refuses to be computed about."""
-    if scope not in _COMPUTING:
+    if scope not in (*_COMPUTING, Scope.COACH):
         return {}
+    looks = personal.call_off(subject)
+    if scope is Scope.COACH:
+        return {"second_looks": looks}
     own = _lock_marks(subject)
     counts = {
+        "second_looks": looks,
         "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
         "risks": Risk.objects.filter(pk__in=own).delete()[0],
+        "mastery": Mastery.objects.filter(learner=subject).delete()[0],
         "shadow_risks": ShadowRisk.objects.filter(pk__in=own).delete()[0],
     }
     EnrolmentMark.objects.filter(pk__in=own).update(dirty_since=None)

@@ -24,6 +24,7 @@ from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
 from signals.features.refresh import store_features
 from signals.ingest import in_time
+from signals.mastery import estimate as mastery
 from signals.models import (
     ArchiveFile,
     AssessmentResult,
@@ -356,6 +357,7 @@ def _knowledge(ids: Sequence[int], run: _Run) -> None:
         before = FeatureRow.objects.in_bulk(kept)
         risks = _risks(marks)
         moments = {pk: _as_of(before.get(pk), marks[pk], now) for pk in kept}
+        mastery.keep({enrolments[pk].learner_id for pk in kept}, now=now)
         features = serving.compute([(pk, moments[pk]) for pk in kept])
         known = [
             Known(

@@ -76,12 +76,12 @@ def draw(*, now: datetime, limit: int = _MOST) -> int:
         ),
         now=now,
     ).exclude(Exists(drawn_lately))
-    by_unit = {"partition_by": [F("learner__unit")]}
+    unit = F("learner__unit")
     ticket = MD5(Concat(Value(f"not_sure:{monday}:"), Cast("pk", TextField()), output_field=TextField()))
     rows = (
         unsure.annotate(
-            place=Window(RowNumber(), order_by=[ticket, F("pk")], **by_unit),
-            of=Window(Count("pk"), **by_unit),
+            place=Window(RowNumber(), partition_by=[unit], order_by=[ticket, F("pk")]),
+            of=Window(Count("pk"), partition_by=[unit]),
         )
         .filter(place__lte=max(budgets.values()))
         .order_by("learner__unit", "place", "pk")
@@ -89,8 +89,8 @@ def draw(*, now: datetime, limit: int = _MOST) -> int:
     )
     asked: dict[float, list[int]] = defaultdict(list)
     default = budgets.get(None, PER_WEEK)
-    for pk, unit, place, of in rows:
-        budget = budgets.get(unit, default)
+    for pk, in_unit, place, of in rows:
+        budget = budgets.get(in_unit, default)
         if place <= budget:
             asked[min(1.0, budget / of)].append(pk)
     with transaction.atomic():
@@ -159,7 +159,7 @@ def _call_off(now: datetime) -> int:
 
 def _budgets(now: datetime) -> dict[int | None, int]:
     """Unit → how many may still be asked this week; None stands for people without a unit."""
-    said = dict(SecondLookBudget.objects.values_list("unit_id", "per_week"))
+    said: dict[int | None, int] = dict(SecondLookBudget.objects.values_list("unit_id", "per_week"))
     default = said.get(None, PER_WEEK)
     parents = dict(OrgUnit.objects.values_list("pk", "parent_id"))
     asked = dict(

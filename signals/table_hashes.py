@@ -27,8 +27,9 @@ TABLES: dict[str, tuple[str, str, str]] = {
         "signals_dailyrollup",
         "enrolment_id",
         "enrolment_id, day, events, amount, activities, learning_sessions, seconds, results, failures, score_sum,"
-        " score_count, completions, last_at, hasty, kind_content, kind_assessment, kind_discussion, kind_file, kind_page,"
-        " kind_media, kind_meeting, kind_other, night, morning, afternoon, evening, opened, watched, watched_shares",
+        " score_count, completions, last_at, hasty, kind_content, kind_assessment, kind_discussion, kind_file,"
+        " kind_page, kind_media, kind_meeting, kind_other, night, morning, afternoon, evening, opened, watched,"
+        " watched_shares",
     ),
     "features": ("signals_featurerow", "enrolment_id", "enrolment_id, feature_set, values, as_of"),
     "risks": (

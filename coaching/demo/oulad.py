@@ -165,8 +165,8 @@ class Oulad:
             [run.length_days, run.module, run.presentation],
         )
         return [
-            Person(*row[:6], {name: said for name, said in zip(DECLARED, row[6:], strict=True) if said})
-            for row in rows
+            Person(number, registered, left, result, attempts, load, _told(said))
+            for number, registered, left, result, attempts, load, *said in rows
         ]
 
     def _optional(self, column: str) -> str:
@@ -232,6 +232,10 @@ class Oulad:
         cursor.execute(query, list(values))
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             yield from rows
+
+
+def _told(said: Sequence[str | None]) -> dict[str, str]:
+    return {name: value for name, value in zip(DECLARED, said, strict=True) if value}
 
 
 def open_tables(directory: Path) -> Oulad:

@@ -26,6 +26,7 @@ from interventions.models import AlertSlot
 from interventions.policy.document import ATTEMPTS, load
 from learners import access
 from learners.models import Role, User
+from signals.models import SecondLook
 
 VIEWS = {
     "needs": ("Needs decision", "inbox"),
@@ -235,6 +236,7 @@ def _board(
         "view_name": VIEWS[view][0],
         "views": [(key, name, icon, counts[key]) for key, (name, icon) in VIEWS.items()],
         "overdue": counts["overdue"],
+        "looks": SecondLook.objects.visible_to(user, now=now).open().count(),
         "rows": rows,
         "empty": EMPTY[view],
         "on_its_own": on_its_own,

@@ -16,6 +16,7 @@ from learners.models import Role
 from signals.models import Finding
 from signals.quality.findings import NotOpen, accept
 from signals.quality.overview import Source, overview
+from signals.risk.live import open_faults
 
 # A drawing of 152 × 48; a bar of 14 every 19.
 STEP, HEIGHT, TALLEST = 19, 48, 42
@@ -37,7 +38,7 @@ def sources(request: HttpRequest) -> HttpResponse:
     lines = [
         {"source": source, "bars": _bars(source), "findings": _findings(source)} for source in seen.sources
     ]
-    return render(request, "quality.html", {"overview": seen, "lines": lines})
+    return render(request, "quality.html", {"overview": seen, "lines": lines, "faults": list(open_faults())})
 
 
 @for_role(Role.ADMIN)

@@ -1,9 +1,22 @@
 """That somebody learned: how lately, how often, how much, and against their own past."""
 
 from collections.abc import Callable
+from math import log
 from typing import Any
 
-from signals.features.feature import COACH, DAY, MANAGER, NUDGE, Feature, Sensitivity, Source, latest, share
+from signals.features.feature import (
+    COACH,
+    DAY,
+    MANAGER,
+    NUDGE,
+    Feature,
+    Sensitivity,
+    Source,
+    count_within,
+    latest,
+    share,
+    sum_within,
+)
 
 WHOLE = "whole enrolment"
 _OWNER = "learning data"
@@ -42,11 +55,20 @@ def _sums(column: str, key: str, name: str, unit: str, windows: tuple[int, ...])
             name,
             f"{days} days",
             unit,
-            lambda t, days=days: t[column].sum(where=t.age < days),
+            sum_within(column, days),
             is_count=True,
         )
         for days in windows
     ] + [_of(key, name, WHOLE, unit, lambda t: t[column].sum(), is_count=True)]
+
+
+def _faded(age: Any, half_life: int) -> Any:
+    """What something so many days ago still counts."""
+    return (age.cast("float64") * (-log(2) / half_life)).exp()
+
+
+def _faded_days(half_life: int) -> Callable[[Any], Any]:
+    return lambda t: _faded(t.age, half_life).sum()
 
 
 def _log_ratio(recent: Any, before: Any) -> Any:
@@ -85,12 +107,44 @@ FEATURES: list[Feature] = [
             "Active days",
             f"{days} days",
             "days",
-            lambda t, days=days: t.day.count(where=t.age < days),
+            count_within("day", days),
             is_count=True,
         )
-        for days in (7, 14, 30)
+        for days in (3, 7, 14, 30)
     ),
     _of("active_days", "Active days", WHOLE, "days", lambda t: t.day.count(), is_count=True),
+    *(
+        _of(
+            f"recent_days_{half_life}",
+            f"Active days, each counting half after {half_life} days",
+            WHOLE,
+            "days",
+            _faded_days(half_life),
+        )
+        for half_life in (7, 21)
+    ),
+    _of(
+        "recent_activities_7",
+        "Different activities a day, each counting half after 7 days",
+        WHOLE,
+        "count",
+        lambda t: (_faded(t.age, 7) * t.activities).sum(),
+    ),
+    _of(
+        "activities_per_day",
+        "Different activities on an active day",
+        WHOLE,
+        "count a day",
+        lambda t: t.activities.cast("float64").mean(),
+    ),
+    _of(
+        "busiest_day",
+        "Interactions on the busiest day",
+        WHOLE,
+        "count",
+        lambda t: t.amount.max(),
+        is_count=True,
+    ),
     *_sums("amount", "amount", "Interactions", "count", (7, 14, 30)),
     *_sums("events", "events", "Things done", "count", (7, 14, 30)),
     *_sums("learning_sessions", "sessions", "Learning sessions", "count", (7, 30)),

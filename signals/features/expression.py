@@ -5,7 +5,8 @@ difference; unknown is NULL. "A point" is an enrolment at a moment; tables with 
 
 - enrolment(enrolment_id, as_of, as_of_day, course_id, start_day, due_day, pass_mark, length_days, enrolled_day,
   earlier_attempts, study_load, hired_day, role_impact): a row per answer wanted; impact from 0, standard, upwards
-- rollup(enrolment_id, day, events, amount, learning_sessions, seconds, last_at, hasty, kind_..., night .. evening):
+- rollup(enrolment_id, day, events, amount, learning_sessions, seconds, last_at, hasty, activities, kind_...,
+  night .. evening):
   a day with activity; kinds and quarters of the day are amounts
 - material(enrolment_id, as_of, activity, first_day, last_day, days): an activity opened, and on how many days
 - watched(enrolment_id, as_of, activity, share): how far a video or sound was got through
@@ -52,6 +53,7 @@ TABLES: dict[str, dict[str, str]] = {
         "seconds": "int32",
         "last_at": "float64",
         "hasty": "int32",
+        "activities": "int32",
         **{f"kind_{kind}": "int32" for kind in KINDS},
         **{quarter: "int32" for quarter in QUARTERS},
     },
@@ -176,15 +178,14 @@ def _days(tables: dict[str, Any]) -> Any:
 
 
 def _materials(tables: dict[str, Any]) -> Any:
-    points = tables["enrolment"].select(*POINT, "as_of_day")
-    materials = points.inner_join(tables["material"], POINT)
-    return materials.mutate(
-        age=materials.as_of_day - materials.last_day, new=materials.as_of_day - materials.first_day
-    )
+    materials = tables["material"]
+    # From as_of itself: a join to learn its day costs more than all the rest.
+    today = (materials.as_of / DAY).floor()
+    return materials.mutate(age=today - materials.last_day, new=today - materials.first_day)
 
 
 def _known_results(tables: dict[str, Any]) -> Any:
-    points = tables["enrolment"].select(*POINT, "pass_mark")
+    points = tables["enrolment"].select(*POINT, "pass_mark", "start_day")
     results = points.inner_join(tables["result"], "enrolment_id").filter(lambda t: t.seen <= t.as_of)
     return results.mutate(
         failed=(~results.success).coalesce(results.scaled < results.pass_mark),
@@ -231,11 +232,16 @@ def _concepts(tables: dict[str, Any]) -> Any:
 
 
 def _steps(tables: dict[str, Any]) -> Any:
+    import ibis
+
     points = tables["enrolment"].select(*POINT, "course_id", "start_day")
     steps = points.inner_join(tables["plan"], "course_id")
     steps = steps.mutate(due_at=end_of(steps.start_day + steps.due_day)).drop(
         "due_day", "start_day", "course_id"
     )
+    # A plan that weighs nothing weighs all its steps alike.
+    whole = steps.weight.sum().over(ibis.window(group_by=POINT))
+    steps = steps.mutate(weight=(whole > 0).ifelse(steps.weight, 1.0))
     done = (
         points.select(*POINT)
         .inner_join(tables["completion"], "enrolment_id")

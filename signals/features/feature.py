@@ -71,6 +71,16 @@ def share(part: Any, whole: Any) -> Any:
     return part.cast("float64") / whole.cast("float64").nullif(0.0)
 
 
+def sum_within(column: str, days: int) -> Callable[[Any], Any]:
+    """The expression: the sum of a column over rows of fewer days ago."""
+    return lambda t: t[column].sum(where=t.age < days)
+
+
+def count_within(column: str, days: int, *, by: str = "age") -> Callable[[Any], Any]:
+    """The expression: how many rows are of fewer days ago."""
+    return lambda t: t[column].count(where=t[by] < days)
+
+
 def latest(left: Any, right: Any) -> Any:
     """The greater of two, either of which may be unknown."""
     return (left.isnull() | (right > left)).ifelse(right, left)

@@ -38,6 +38,10 @@ def _of(
     )
 
 
+def _share_of(quarter: str) -> Callable[[Any], Any]:
+    return lambda t: share(t[quarter].sum(), t.amount.sum())
+
+
 def _weekday(t: Any) -> Any:
     """0 is Monday; 1970 began on a Thursday."""
     return (t.day + 3) % 7
@@ -69,7 +73,7 @@ FEATURES: list[Feature] = [
             f"share_{quarter}",
             f"Share of interactions {words}",
             "share",
-            lambda t, quarter=quarter: share(t[quarter].sum(), t.amount.sum()),
+            _share_of(quarter),
         )
         for quarter, words in QUARTERS.items()
     ),

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from signals.features.activity import WHOLE
-from signals.features.feature import COACH, LESSON, NUDGE, Feature, Sensitivity, Source, share
+from signals.features.feature import (
+    COACH,
+    LESSON,
+    NUDGE,
+    Feature,
+    Sensitivity,
+    Source,
+    count_within,
+    share,
+    sum_within,
+)
 from signals.features.kinds import KINDS
 
 NAMES = {
@@ -55,14 +65,17 @@ def _of_kind(kind: str) -> list[Feature]:
             Source.DAYS,
             is_count=True,
         ),
-        _of(
-            f"amount_{kind}_30",
-            f"Interactions with {NAMES[kind]}",
-            "30 days",
-            "count",
-            lambda t: t[column].sum(where=t.age < 30),
-            Source.DAYS,
-            is_count=True,
+        *(
+            _of(
+                f"amount_{kind}_{days}",
+                f"Interactions with {NAMES[kind]}",
+                f"{days} days",
+                "count",
+                sum_within(column, days),
+                Source.DAYS,
+                is_count=True,
+            )
+            for days in (14, 30)
         ),
         _of(
             f"share_{kind}",
@@ -91,7 +104,7 @@ FEATURES: list[Feature] = [
             "Different materials opened",
             f"{days} days",
             "count",
-            lambda t, days=days: t.days.count(where=t.age < days),
+            count_within("days", days),
             is_count=True,
         )
         for days in (7, 14, 30)
@@ -102,7 +115,7 @@ FEATURES: list[Feature] = [
             "Materials opened for the first time",
             f"{days} days",
             "count",
-            lambda t, days=days: t.days.count(where=t.new < days),
+            count_within("days", days, by="new"),
             is_count=True,
         )
         for days in (7, 30)

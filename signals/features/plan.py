@@ -136,10 +136,8 @@ FEATURES: list[Feature] = [
         "Share of the points that could be had by now",
         WHOLE,
         "share",
-        # What is overdue counts as nothing, which a mean of scores would pass over.
-        lambda t: share(
-            (t.weight * t.score).sum(where=_is_due(t)).coalesce(0.0), t.weight.sum(where=_is_due(t))
-        ),
+        # What is overdue counts as nothing, which a mean of scores would pass over; what came early counts already.
+        lambda t: share((t.weight * t.score).sum().coalesce(0.0), t.weight.sum(where=_is_due(t))),
         **_SCORES,
     ),
     _of(
@@ -148,6 +146,20 @@ FEATURES: list[Feature] = [
         WHOLE,
         "days",
         lambda t: (t.due_at - t.done_at).mean() / DAY,
+    ),
+    _of(
+        "days_late_max",
+        "Days after the due date of the latest step",
+        WHOLE,
+        "days",
+        lambda t: (t.done_at - t.due_at).max() / DAY,
+    ),
+    _of(
+        "weight_due",
+        "Share of the plan's weight due by now",
+        WHOLE,
+        "share",
+        lambda t: share(t.weight.sum(where=_is_due(t)).coalesce(0.0), t.weight.sum()),
     ),
     _of(
         "last_done_at",

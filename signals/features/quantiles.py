@@ -45,7 +45,7 @@ def renew(*, now: datetime, limit: int = 20) -> int:
             {
                 "fewest": cohort.FEWEST,
                 "set": FEATURE_SET,
-                "stale": now - AT_LEAST_EVERY,  # type: ignore[dict-item]
+                "stale": now - AT_LEAST_EVERY,
                 "limit": limit,
                 "now": now,
             },
@@ -93,5 +93,5 @@ def _prune(course: int, starts_on: date) -> None:
                 WHERE e.course_id = %(course)s AND e.starts_on = %(starts_on)s
                   AND f.as_of >= g.as_of AND f.as_of < old.until)
             """,
-            {"course": course, "starts_on": starts_on},  # type: ignore[dict-item]
+            {"course": course, "starts_on": starts_on},
         )

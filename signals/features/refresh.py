@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db import connection, transaction
-from psycopg.types.json import Jsonb
+import msgspec
+from django.db import transaction
 
+from consent.arrays import fetch, int8s, moments, texts
 from learners.models import Enrolment
 from signals.features import rollup, serving
 from signals.features.allowed import computable
 from signals.features.definitions import FEATURE_SET
+from signals.mastery import estimate as mastery
 from signals.models import EnrolmentMark, FeatureRow, Risk
 from signals.risk import shadow
 from signals.risk.score import Known, score
@@ -87,6 +89,7 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
     ]
 
     rollup.recompute((mark.enrolment_id, day) for mark in kept for day in mark.dirty_days)
+    mastery.keep({enrolments[mark.enrolment_id].learner_id for mark in kept}, now=now)
     features = serving.compute([(mark.enrolment_id, now) for mark in kept])
     known = [
         Known(
@@ -117,12 +120,12 @@ def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
 
 _UPSERT = """
 INSERT INTO signals_featurerow (enrolment_id, feature_set, values, as_of, known_seq)
-SELECT id, %(feature_set)s, features, as_of, known_seq
-FROM unnest(%(ids)s::bigint[], %(features)s::jsonb[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[])
-    AS f (id, features, as_of, known_seq)
+SELECT id, $1, features::jsonb, as_of, known_seq
+FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[]) AS f (id, features, as_of, known_seq)
 ON CONFLICT (enrolment_id) DO UPDATE SET
     feature_set = excluded.feature_set, values = excluded.values, as_of = excluded.as_of,
     known_seq = excluded.known_seq
+RETURNING 1
 """
 
 
@@ -131,14 +134,13 @@ def store_features(known: Sequence[Known]) -> None:
     if not known:
         return
     rows = sorted(known, key=lambda row: row.enrolment_id)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _UPSERT,
-            {
-                "feature_set": FEATURE_SET,
-                "ids": [row.enrolment_id for row in rows],
-                "features": [Jsonb(row.features) for row in rows],
-                "as_of": [row.as_of for row in rows],
-                "known_seq": [row.known_seq for row in rows],
-            },
-        )
+    fetch(
+        _UPSERT,
+        [
+            FEATURE_SET,
+            int8s([row.enrolment_id for row in rows]),
+            texts([msgspec.json.encode(row.features).decode() for row in rows]),
+            moments([row.as_of for row in rows]),
+            int8s([row.known_seq for row in rows]),
+        ],
+    )

@@ -75,6 +75,14 @@ FEATURES: list[Feature] = [
         is_count=True,
     ),
     _of(
+        "results_before_start",
+        "Results from before the course began",
+        "before the start",
+        "count",
+        lambda t: t.recency.count(where=t.moment < t.start_day.cast("float64") * DAY),
+        is_count=True,
+    ),
+    _of(
         "last_result_at",
         "Last result",
         WHOLE,
@@ -85,6 +93,7 @@ FEATURES: list[Feature] = [
     ),
     _of("score_mean", "Mean score", WHOLE, "share", lambda t: t.score.mean()),
     _of("score_min", "Lowest score", WHOLE, "share", lambda t: t.score.min()),
+    _of("score_max", "Highest score", WHOLE, "share", lambda t: t.score.max()),
     _of("score_last", "Last score", WHOLE, "share", _last),
     _of(
         "score_trend",

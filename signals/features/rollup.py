@@ -164,7 +164,7 @@ SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
 
 def _amounts(column: str, places: Iterable[tuple[int, str]]) -> str:
     return ",\n           ".join(
-        f"coalesce(least(sum(amount) FILTER (WHERE {column} = {place}), 2147483647), 0) AS {name}"
+        f"least(coalesce(sum(amount) FILTER (WHERE {column} = {place}), 0), 2147483647) AS {name}"
         for place, name in places
     )
 

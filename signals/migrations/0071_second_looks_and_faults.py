@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('learners', '0023_compare_what_changed'),
-        ('signals', '0063_learned_models'),
+        ('signals', '0066_ratings_and_lighter_features'),
     ]
 
     operations = [

@@ -26,6 +26,7 @@ from signals.models.knowledge import (
     RiskChange,
 )
 from signals.models.looks import ModelFault, SecondLook, SecondLookBudget
+from signals.models.mastery import ItemDifficulty, Mastery, MasteryFit
 from signals.models.quality import DayOff, Finding, IntakeNote, SourceDay, SourceTerm, TallyMark
 from signals.models.sources import (
     AwaitedEmployee,
@@ -63,8 +64,11 @@ __all__ = [
     "ImportRun",
     "IntakeNote",
     "IssuerTrust",
+    "ItemDifficulty",
     "Label",
     "Lineage",
+    "Mastery",
+    "MasteryFit",
     "ModelAudit",
     "ModelFault",
     "ModelVersion",

@@ -67,7 +67,8 @@ def messages(findings: Sequence[Finding], to: Sequence[str]) -> list[EmailMessag
             for finding in findings
         ]
     names = len({(finding.source_id, finding.model_id) for finding in findings})
-    return [_mail(f"{len(findings)} findings in {names} place{'s' if names > 1 else ''}", list(findings), to)]
+    of = "place" if any(finding.model_id for finding in findings) else "source"
+    return [_mail(f"{len(findings)} findings in {names} {of}{'s' if names > 1 else ''}", list(findings), to)]
 
 
 def _mail(subject: str, findings: Sequence[Finding], to: Sequence[str]) -> EmailMessage:

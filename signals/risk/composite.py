@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from math import fsum
 from typing import Any
 
+from signals.mastery.choice import mean
+
 KIND = "composite"
 # What "composite-1" starts with; ModelVersion.parameters holds what is live.
 PARAMETERS: dict[str, Any] = {
@@ -22,7 +24,7 @@ MOVED = 0.05  # a risk that moved less is the same risk
 _DIGITS = 9
 
 NAMES = {
-    "mastery": "Mean of the last five scores",
+    "mastery": "Mastery, from answers or the last five scores",
     "days_inactive": "Days without activity",
     "fail_rate": "Share of results below the pass mark",
 }
@@ -104,7 +106,8 @@ def moved(before: float | None, after: float | None) -> bool:
 
 def _parts(features: Mapping[str, Any], parameters: Parameters) -> dict[str, float | None]:
     """Each signal from 0 (no worry) to 1, or None where it is not known."""
-    mastery, inactive, failed = (features.get(key) for key in ("mastery", "days_inactive", "fail_rate"))
+    mastery, _ = mean(features)
+    inactive, failed = features.get("days_inactive"), features.get("fail_rate")
     return {
         "mastery": None if mastery is None else 1 - min(max(mastery, 0.0), 1.0),
         "days_inactive": None if inactive is None else min(max(inactive, 0.0) / parameters.horizon_days, 1.0),
@@ -143,7 +146,10 @@ def _evidence(key: str, features: Mapping[str, Any], course: str) -> dict[str, A
         "days_inactive": ("days_inactive", "last_active_at", "started_at", "usual_gap_days"),
         "fail_rate": ("fail_rate", "failures_in_a_row", "results", "last_result_at"),
     }[key]
-    return {"course": course, **{name: features.get(name) for name in wanted}}
+    evidence = {"course": course, **{name: features.get(name) for name in wanted}}
+    if key == "mastery":
+        evidence["mastery"], evidence["mastery_from"] = mean(features)
+    return evidence
 
 
 def _moment(iso: str | None) -> datetime | None:

@@ -44,18 +44,19 @@ _FITS: tuple[tuple[Signal, re.Pattern[str]], ...] = tuple(
         ),
         (
             Signal.ACTIVITY,
-            r"last_active_at|days_inactive|gap_against_usual|usual_gap_days|active_day_share|.*active_days.*"
+            r"last_active_at|days_inactive|days_since_first|longest_gap_days|recent_.*|activities_per_day|busiest_day"
+            r"|gap_against_usual|usual_gap_days|active_day_share|.*active_days.*"
             r"|(amount|events|sessions|dwell)(_\d+|_before_7|_before_start|_trend|_per_active_day)?",
         ),
         (
             Signal.PLAN,
-            r"late|missing|pace|progress|steps_due|due_in_\d+|weight_(done|missing)|days_early|days_since_done"
-            r"|days_to_next_due|next_due_at|next_step_due_at|last_done_at",
+            r"late|missing|days_late_max|steps|weight_due|pace|progress|steps_due|due_in_\d+"
+            r"|weight_(done|missing)|days_early|days_since_done|days_to_next_due|next_due_at|next_step_due_at|last_done_at",
         ),
         (
             Signal.RESULTS,
-            r"mastery|fail_rate|failures_in_a_row|results(_\d+)?|last_result_at|days_since_result|repeated_failures"
-            r"|open_concepts|difficulty_met(_\d+)?|answers(_\d+)?|score_.*|weighted_score|points_share|banked.*",
+            r"mastery|fail_rate|failures_in_a_row|results(_\d+|_before_start)?|last_result_at"
+            r"|days_since_result|repeated_failures|open_concepts|difficulty_met(_\d+)?|answers(_\d+)?|score_.*|weighted_score|points_share|banked.*",
         ),
         (Signal.SKILLS, r"skill_gap.*|rating_.*|mastery_(weakest|mean|known)"),
     )

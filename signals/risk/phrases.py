@@ -17,7 +17,14 @@ from signals.risk.groups import Signal, fact_of, may_be_named, signal_of
 
 # What sentences of a signal need beside the features the model reads.
 WANTED: dict[Signal, tuple[str, ...]] = {
-    Signal.ACTIVITY: ("last_active_at", "started_at", "days_inactive", "amount_7", "amount_30"),
+    Signal.ACTIVITY: (
+        "last_active_at",
+        "started_at",
+        "days_inactive",
+        "active_days_14",
+        "amount_7",
+        "amount_30",
+    ),
     Signal.RESULTS: ("results", "last_result_at", "failures_in_a_row", "fail_rate"),
     Signal.PLAN: ("missing", "late", "pace", "next_due_at"),
 }
@@ -109,6 +116,22 @@ def _many_days(seen: Seen) -> Phrase | None:
     return None
 
 
+def _lately(seen: Seen) -> Seen | None:
+    """The plain count of active days in two weeks, for what is hard to say aloud."""
+    days = seen.other("active_days_14")
+    return None if days is None else Seen(days, 14, seen.evidence)
+
+
+def _lately_few(seen: Seen) -> Phrase | None:
+    plain = _lately(seen)
+    return _few_days(plain) if plain else None
+
+
+def _lately_many(seen: Seen) -> Phrase | None:
+    plain = _lately(seen)
+    return _many_days(plain) if plain else None
+
+
 def _against_before(seen: Seen) -> float | None:
     """The last week as a share of an average week in the three before it; None without a past to compare with."""
     month, week = seen.other("amount_30"), seen.other("amount_7")
@@ -127,6 +150,11 @@ def _less(seen: Seen) -> Phrase | None:
 def _more(seen: Seen) -> Phrase | None:
     share = _against_before(seen)
     return Phrase("more_than_before") if share is not None and share > 1.2 else None
+
+
+def _less_time(seen: Seen) -> Phrase | None:
+    share = _against_before(seen)
+    return Phrase("less_than_before") if share is not None and share < 0.7 else None
 
 
 def _long_gap(seen: Seen) -> Phrase | None:
@@ -164,10 +192,6 @@ def _early(seen: Seen) -> Phrase | None:
     return Phrase("early") if seen.value >= 1 else None
 
 
-def _close_to_due(seen: Seen) -> Phrase | None:
-    return Phrase("after_due") if seen.value < 0 else None
-
-
 def _nothing_new(seen: Seen) -> Phrase | None:
     return Phrase("no_new_material", {"days": seen.days}) if seen.value == 0 and seen.days else None
 
@@ -177,13 +201,9 @@ def _new(seen: Seen) -> Phrase | None:
 
 
 def _no_session(seen: Seen) -> Phrase | None:
-    if not seen.days:
-        return None
-    if seen.value == 0:
-        return Phrase("nothing_in", {"days": seen.days})
-    return (
-        Phrase("sessions", {"count": seen.value, "days": seen.days}) if seen.value * 7 < seen.days else None
-    )
+    if seen.days and seen.value * 7 < seen.days:
+        return Phrase("sessions", {"count": seen.value, "days": seen.days})
+    return None
 
 
 def _sessions(seen: Seen) -> Phrase | None:
@@ -231,6 +251,22 @@ def _fine_scores(seen: Seen) -> Phrase | None:
     return Phrase("fine_scores") if seen.value >= FINE else None
 
 
+def _low_so_far(seen: Seen) -> Phrase | None:
+    return Phrase("low_so_far") if seen.value < FINE else None
+
+
+def _some_low(seen: Seen) -> Phrase | None:
+    return Phrase("some_low") if seen.value < FINE else None
+
+
+def _low_last(seen: Seen) -> Phrase | None:
+    return Phrase("low_last") if seen.value < FINE else None
+
+
+def _fine_last(seen: Seen) -> Phrase | None:
+    return Phrase("fine_last") if seen.value >= FINE else None
+
+
 def _scores_fall(seen: Seen) -> Phrase | None:
     return Phrase("scores_fall") if seen.value < 0 else None
 
@@ -240,7 +276,7 @@ def _scores_rise(seen: Seen) -> Phrase | None:
 
 
 def _no_result(seen: Seen) -> Phrase | None:
-    return Phrase("no_result") if seen.value == 0 else _failed(seen)
+    return Phrase("no_result") if seen.other("results") == 0 else _failed(seen)
 
 
 def _topic(seen: Seen) -> Phrase | None:
@@ -280,7 +316,9 @@ def _on_plan(seen: Seen) -> Phrase | None:
 
 
 def _unopened(seen: Seen) -> Phrase | None:
-    return Phrase("no_material") if seen.value == 0 else None
+    if seen.value > 0:
+        return None
+    return Phrase("no_material_in", {"days": seen.days}) if seen.days else Phrase("no_material")
 
 
 def _opened(seen: Seen) -> Phrase | None:
@@ -304,7 +342,7 @@ def _no_quiz(seen: Seen) -> Phrase | None:
 
 
 def _quizzes(seen: Seen) -> Phrase | None:
-    return Phrase("quizzes") if seen.value > 0 else None
+    return Phrase("quizzes") if seen.value > 0 and seen.days else None
 
 
 def _no_content(seen: Seen) -> Phrase | None:
@@ -312,7 +350,7 @@ def _no_content(seen: Seen) -> Phrase | None:
 
 
 def _content(seen: Seen) -> Phrase | None:
-    return Phrase("content") if seen.value > 0 else None
+    return Phrase("content") if seen.value > 0 and seen.days else None
 
 
 def _gap(seen: Seen) -> Phrase | None:
@@ -337,21 +375,27 @@ RULES: tuple[tuple[re.Pattern[str], Rule, Rule], ...] = tuple(
     for pattern, good, worry in (
         (r"days_inactive", _there, _quiet),
         (r"gap_against_usual|active_day_share", _short_gap, _long_gap),
-        (r"active_days(_\d+)?", _many_days, _few_days),
-        (r"sessions(_\d+)?", _sessions, _no_session),
+        (r"recent_(days|activities)_\d+|active_days", _lately_many, _lately_few),
+        (r"active_days_\d+", _many_days, _few_days),
+        (r"sessions_\d+", _sessions, _no_session),
         (r"(amount|active_days)_trend", _rising, _falling),
-        (r"(amount|events|dwell)(_\d+)?", _more, _less),
-        (r"mastery|weighted_score|points_share|score_(last|mean|min|max|level)", _fine_scores, _low_scores),
+        (r"(amount|events)(_\d+)?", _more, _less),
+        (r"dwell(_\d+)?", _more, _less_time),
+        (r"mastery", _fine_scores, _low_scores),
+        (r"weighted_score|points_share|score_(mean|level)", _fine_scores, _low_so_far),
+        (r"score_last", _fine_last, _low_last),
+        (r"score_min", _fine_scores, _some_low),
+        (r"score_max", _nothing, _low_so_far),
         (r"score_trend", _scores_rise, _scores_fall),
         (r"fail_rate|failures_in_a_row", _passed, _failed),
         (r"repeated_failures|open_concepts", _nothing, _topic),
         (r"results(_\d+)?", _passed, _no_result),
         (r"days_since_result", _late_result, _long_since_result),
         (r"pace|progress|weight_done", _on_plan, _behind),
-        (r"missing|late|weight_missing|steps_due|days_since_done", _all_in, _open_steps),
-        (r"due_in_\d+", _nothing, _due_soon),
+        (r"missing|late|days_late_max|weight_missing|steps_due|days_since_done", _all_in, _open_steps),
+        (r"due_in_7", _nothing, _due_soon),
         (r"days_to_next_due", _nothing, _due_on),
-        (r"days_early", _early, _close_to_due),
+        (r"days_early", _early, _open_steps),
         (r"materials_\d+|materials", _opened, _unopened),
         (r"new_materials_\d+", _new, _nothing_new),
         (r"reopened_share|days_per_material", _reopened, _nothing),
@@ -370,9 +414,11 @@ SILENT: tuple[re.Pattern[str], ...] = tuple(
         r"share_(content|assessment)(_\d+)?",  # a share of what, nobody could say aloud
         r"difficulty_met(_\d+)?|answers(_\d+)?",  # which questions were asked is not theirs
         r"rating_.*",  # what somebody else thinks of them is that person's to say
-        r"usual_gap_days",  # a habit
-        r"(amount|active_days)_before_(start|7)",  # over, and nothing to be done about it
-        r"amount_per_active_day|watched|mastery_known",  # means nothing to people
+        r"usual_gap_days|longest_gap_days|busiest_day",  # a habit
+        r"(amount|active_days|results)_before_(start|7)|days_since_first",  # over, and nothing to be done about it
+        r"sessions",  # a count since the start says nothing without how long that is
+        r"steps|weight_due",  # what the course asks for
+        r"activities_per_day|amount_per_active_day|watched|mastery_known",  # means nothing to people
         r".*_at",  # a moment, told with what happened then
         r"score_(std|spread|first|count).*|banked.*",  # as above
     )

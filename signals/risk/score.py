@@ -58,8 +58,8 @@ def _is_same(stored: Risk | None, risk: Assessed, *, model: ModelVersion) -> boo
 
 
 _UPSERT = """
-INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, base, model_version_id, as_of,
-                          known_seq, review_at, unread_since)
+INSERT INTO signals_risk (enrolment_id, value, coverage, known_signals, reasons, base, model_version_id,
+                          as_of, known_seq, review_at, unread_since)
 SELECT id, value, coverage, known_signals, reasons, base, %(model)s, as_of, known_seq, review_at, %(now)s
 FROM unnest(%(ids)s::bigint[], %(values)s::float8[], %(coverage)s::float8[], %(signals)s::smallint[],
             %(reasons)s::jsonb[], %(base)s::float8[], %(as_of)s::timestamptz[], %(known_seq)s::bigint[],
@@ -68,7 +68,8 @@ FROM unnest(%(ids)s::bigint[], %(values)s::float8[], %(coverage)s::float8[], %(s
 ON CONFLICT (enrolment_id) DO UPDATE SET
     value = excluded.value, coverage = excluded.coverage, known_signals = excluded.known_signals,
     reasons = excluded.reasons, base = excluded.base, model_version_id = excluded.model_version_id,
-    as_of = excluded.as_of, known_seq = excluded.known_seq, review_at = excluded.review_at, unread_since = excluded.unread_since
+    as_of = excluded.as_of, known_seq = excluded.known_seq, review_at = excluded.review_at,
+    unread_since = excluded.unread_since
 """
 
 

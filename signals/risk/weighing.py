@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
+    Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 MIN_COVERAGE = 0.5
+LOUDEST = 8  # features a reason keeps by name
 _DIGITS = 9
+_SHORT = 4  # digits of what is kept to be read, not to be computed with
 _ADDS_UP = 1e-6
 
 
@@ -48,7 +51,8 @@ class Weigher:
         if raw.contributions.shape != features.shape or not np.isfinite(raw.contributions).all():
             raise UnusableModel("It gives contributions that are no numbers, or not one for each feature.")
         told = np.clip(raw.probability, 1e-12, 1 - 1e-12)
-        if not (np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1))) < _ADDS_UP).all():
+        off = np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1)))
+        if float(off.max()) >= _ADDS_UP:
             raise UnusableModel("Its contributions do not add up to its risk.")
         scored = never_raising(raw, features)
 
@@ -60,40 +64,14 @@ class Weigher:
         columns: dict[Signal, list[int]] = {}
         for column, key in enumerate(keys):
             columns.setdefault(signal_of(key), []).append(column)
-        each = {
-            signal: (
-                scored.contributions[:, place].sum(axis=1).tolist(),
-                is_known[:, self._telling(place)].any(axis=1).tolist(),
-            )
-            for signal, place in columns.items()
-        }
-        wanted = {
-            signal: _wanted(signal, [keys[place] for place in places]) for signal, places in columns.items()
-        }
-        contributions = scored.contributions.round(_DIGITS).tolist()
+        by_signal = [
+            self._told(signal, places, scored.contributions, is_known, known)
+            for signal, places in columns.items()
+        ]
         assessed = []
         for number, row in enumerate(known):
             share = round(min(float(coverage[number]), 1.0), _DIGITS)
-            reasons = [
-                {
-                    "signal": signal.value,
-                    "name": NAMES[signal],
-                    "contribution": round(each[signal][0][number], _DIGITS),
-                    "known": each[signal][1][number],
-                    "features": {
-                        keys[place]: one for place in places if (one := contributions[number][place])
-                    },
-                    "evidence": {
-                        "course": row.course,
-                        **{
-                            key: value
-                            for key in wanted[signal]
-                            if (value := row.features.get(key)) is not None
-                        },
-                    },
-                }
-                for signal, places in columns.items()
-            ]
+            reasons = [of_signal[number] for of_signal in by_signal]
             reasons.sort(key=lambda reason: (-reason["contribution"], reason["signal"]))
             assessed.append(
                 Assessed(
@@ -102,9 +80,7 @@ class Weigher:
                     else round(float(scored.probability[number]), _DIGITS),
                     coverage=share,
                     known_signals=sum(
-                        1
-                        for reason in reasons
-                        if reason["known"] and reason["signal"] != Signal.BACKGROUND.value
+                        reason["known"] and reason["signal"] != Signal.BACKGROUND.value for reason in reasons
                     ),
                     reasons=reasons,
                     review_at=next_review(row.features, as_of=row.as_of, windows=self.windows),
@@ -113,16 +89,56 @@ class Weigher:
             )
         return assessed
 
+    def _told(
+        self,
+        signal: Signal,
+        places: list[int],
+        contributions: "Floats",
+        is_known: "Flags",
+        known: Sequence[Known],
+    ) -> list[dict[str, Any]]:
+        """One signal's reason for each row: what it adds in all, and its loudest features with their values."""
+        import numpy as np
+
+        keys = [self.model.keys[place] for place in places]
+        here = contributions[:, places]
+        sums = here.sum(axis=1).tolist()
+        is_there = [bool(one) for one in np.any(is_known[:, self._telling(places)], axis=1)]
+        # Of hundreds of features a few say nearly everything; all of them are in the sum.
+        loudest = np.argsort(-np.abs(here), axis=1, kind="stable")[:, :LOUDEST]
+        places_of = loudest.tolist()
+        sizes = np.take_along_axis(here, loudest, axis=1).round(_SHORT).tolist()
+        facts = [fact_of(key) for key in keys]
+        beside = WANTED.get(signal, ())
+        tells = signal is not Signal.BACKGROUND
+        made = []
+        for number, row in enumerate(known):
+            values = row.features
+            evidence: dict[str, Any] = {"course": row.course}
+            if tells:
+                for key in (*[facts[place] for place in places_of[number]], *beside):
+                    value = values.get(key)
+                    if value is not None:
+                        evidence[key] = round(value, _SHORT) if isinstance(value, float) else value
+            made.append(
+                {
+                    "signal": signal.value,
+                    "name": NAMES[signal],
+                    "contribution": round(sums[number], _DIGITS),
+                    "known": is_there[number],
+                    "features": {
+                        keys[place]: size
+                        for place, size in zip(places_of[number], sizes[number], strict=True)
+                        if size
+                    },
+                    "evidence": evidence,
+                }
+            )
+        return made
+
     def _telling(self, places: list[int]) -> list[int]:
         """Which of a signal's features say whether it is known: a count of nothing says so little that it does not."""
         return [place for place in places if self.model.keys[place] not in self.counts] or places
-
-
-def _wanted(signal: Signal, keys: Sequence[str]) -> tuple[str, ...]:
-    """Whose values a reason keeps: the plain facts a sentence may tell, and none of what is never told."""
-    if signal is Signal.BACKGROUND:
-        return ()
-    return tuple(dict.fromkeys([*(fact_of(key) for key in keys), *WANTED.get(signal, ())]))
 
 
 def matrix(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> "Floats":

@@ -280,7 +280,7 @@ def _stability(model: ModelVersion, found: Stability, now: datetime) -> int:
         cases=found.rows,
         says=f"{len(news)} of {len(found.shifts)} features have moved since training: {names}. Population stability"
         f" index, measured on {found.rows:,} people; above {PSI_MOVED} matters.",
-        mend="Look at whether a source changed what it sends (the other findings on this page). If people really are"
+        mend="Look at whether a source changed what it sends (the sources' own findings). If people really are"
         " different now, acknowledge this; promotion goes on, and the next training learns from them.",
         detail={"features": {shift.key: round(shift.psi, 4) for shift in news}},
     )

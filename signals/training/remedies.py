@@ -4,6 +4,7 @@ The attribute steers how the model learns (weights of rows, or a constraint) and
 remedy is tried on a plain logistic model with and without it, so that the difference is the remedy's alone.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -191,7 +192,11 @@ def _reduced(remedy: str, features: "Floats", y: "Whole", groups: Any) -> Score:
         constraints=constraint(difference_bound=0.01),
         max_iter=REDUCTION_ROUNDS,
     )
-    search.fit(features, y, sensitive_features=groups)
+    with warnings.catch_warnings():
+        # Of pandas, about how fairlearn itself writes its tables.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        search.fit(features, y, sensitive_features=groups)
     weights = np.asarray(search.weights_)
 
     def score(rows: "Floats") -> "Floats":

@@ -21,6 +21,7 @@ from signals.models import (
     Event,
     FeatureRow,
     Label,
+    Mastery,
     Quarantined,
     Risk,
     RiskChange,
@@ -29,6 +30,7 @@ from signals.models import (
 from signals.rebuild import Mode, rebuild
 from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
+from tests.support.learners import make_competency
 from tests.support.signals import account, make_credential, send, statement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cold_store")]
@@ -240,3 +242,26 @@ def test_a_month_whose_file_is_lost_goes_all_the_same(history: Enrolment, cold_s
 
     assert not ArchiveFile.objects.filter(month=JANUARY).exists()
     assert not Event.objects.filter(occurred_at__lt=day(31)).exists()
+
+
+def test_it_gives_up_mastery_of_people_who_are_enrolled_nowhere_and_answered_long_ago() -> None:
+    still, over = enrolled(), enrolled("person-0002")
+    Enrolment.objects.filter(pk=over.pk).update(state="completed", ended_at=day(40))
+    ConsentScope.objects.filter(pk="profile").update(retention_days=10)
+    for enrolment, at in ((still, day(1)), (over, day(1)), (over, day(90))):
+        Mastery.objects.create(
+            learner=enrolment.learner,
+            competency=make_competency(),
+            value=0.5,
+            low=0.2,
+            high=0.8,
+            answers=3,
+            last_answer_at=at,
+            as_of=at,
+        )
+
+    retention.apply(now=day(95))
+
+    assert sorted(Mastery.objects.values_list("learner", "last_answer_at")) == sorted(
+        [(still.learner_id, day(1)), (over.learner_id, day(90))]
+    )

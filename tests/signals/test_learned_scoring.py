@@ -51,7 +51,17 @@ def test_its_contributions_add_up_to_the_log_odds_of_the_risk() -> None:
     assert risk.value is not None
     assert log_odds(risk) == pytest.approx(log(risk.value / (1 - risk.value)), abs=1e-6)
     for reason in risk.reasons:
-        assert sum(reason["features"].values()) == pytest.approx(reason["contribution"], abs=1e-6)
+        assert sum(reason["features"].values()) == pytest.approx(reason["contribution"], abs=1e-3)
+
+
+def test_it_keeps_the_loudest_features_by_name_and_all_in_the_sum() -> None:
+    model = Additive({f"amount_{days}": days / 100 for days in range(1, 31)})
+
+    risk = assessed(model, **{key: 1.0 for key in model.keys})
+
+    (activity,) = risk.reasons
+    assert list(activity["features"]) == [f"amount_{days}" for days in range(30, 22, -1)]
+    assert activity["contribution"] == pytest.approx(sum(range(1, 31)) / 100)
 
 
 maybe = st.none() | st.floats(0, 50)

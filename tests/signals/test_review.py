@@ -54,7 +54,8 @@ def reviews(
     seen: dict[str, Any], *, first: datetime, days: int, due_every: timedelta | None
 ) -> list[datetime]:
     """All looks at somebody of whom nothing is heard any more, with something due every so often."""
-    found, moment = [], first
+    found: list[datetime] = []
+    moment = first
     while True:
         if due_every is not None:
             seen["next_due_at"] = (moment + due_every).isoformat()

@@ -41,6 +41,14 @@ def test_it_is_the_seed_formula() -> None:
     assert (risk.coverage, risk.known_signals) == (1, 3)
 
 
+def test_it_goes_by_answers_to_questions_where_they_make_mastery_known() -> None:
+    risk = assessed(mastery_mean=0.8, mastery_weakest=0.1)
+
+    assert risk.value == pytest.approx(0.5 * 0.2 + 0.3 * 0.5 + 0.2 * 0.5)
+    (evidence,) = [one["evidence"] for one in risk.reasons if one["feature"] == "mastery"]
+    assert (evidence["mastery"], evidence["mastery_from"]) == (0.8, "answers")
+
+
 def test_it_scales_the_known_weights_up_when_something_is_unknown() -> None:
     risk = assessed(fail_rate=None)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config.health import unmigrated
 from interventions.readiness import nothing_queued
-from signals.readiness import consent_probe, data, lineage
+from signals.readiness import consent_probe, data, gains, lineage
 from signals.readiness.answers import Line, State, measure
 
 # The checklist's own five first, then what its article asks besides.
@@ -28,6 +28,7 @@ CHECKLIST = (
     data.roles,
     lineage.raw,
     data.monitoring,
+    gains.missing_signals,
 )
 MARKS = {State.PASS: "pass", State.WARN: "WARN", State.FAIL: "FAIL"}
 

@@ -119,7 +119,7 @@ def _put_plan(duck: Any, course_ids: Collection[int]) -> None:
             "weight": ("float64", [row[3] for row in steps]),
         },
     )
-    concepts = serving.framework_concepts() | {activity_key(row[1]): row[4] for row in steps if row[4]}
+    concepts = serving.concepts() | {activity_key(row[1]): row[4] for row in steps if row[4]}
     put(
         duck,
         "concept",

@@ -76,9 +76,9 @@ laid AS (
     WHERE s.from_n <= v.from_n AND s.until_n > v.from_n
 )
 SELECT enrolment_id, day, from_n, until_n, moment, id_high, id_low, verb, activity, amount, progress, session,
-       background_s, coalesce(k.kind, {KINDS.index("other")}) AS kind,
+       background_s::BIGINT AS background_s, coalesce(k.kind, {KINDS.index("other")}) AS kind,
        moment % 86400000000 // {_QUARTER_US} AS quarter,
-       CASE WHEN duration_s IS NOT NULL THEN least(greatest(duration_s, 0), {LONGEST_S}) END AS duration_s,
+       CASE WHEN duration_s IS NOT NULL THEN least(greatest(duration_s, 0), {LONGEST_S})::BIGINT END AS duration_s,
        moment - lag(moment) OVER nearest AS gap,
        coalesce(session <> lag(session) OVER nearest, false) AS is_elsewhere,
        coalesce(activity <> lag(activity) OVER nearest, false) AS is_another
@@ -107,11 +107,14 @@ WITH counted AS (
            {_amounts("kind", [f"kind_{kind}" for kind in KINDS])},
            {_amounts("quarter", QUARTERS)}
     FROM counted GROUP BY ALL
+), different AS (
+    SELECT enrolment_id, day, from_n, count(*)::INTEGER AS activities FROM opened GROUP BY ALL
 )
-SELECT f.* EXCLUDE (counts, last_moment), f.last_moment / {US} AS last_at,
+SELECT f.* EXCLUDE (counts, last_moment), d.activities, f.last_moment / {US} AS last_at,
        -- Half a second more is a second, as in PostgreSQL.
        ((coalesce(w.dwelt, f.counts) + {US // 2}) // {US})::INTEGER AS seconds
-FROM facts f LEFT JOIN dwelt w USING (enrolment_id, day, from_n)
+FROM facts f JOIN different d USING (enrolment_id, day, from_n)
+LEFT JOIN dwelt w USING (enrolment_id, day, from_n)
 """,
     # The text of an identifier sorts as the identifier does.
     f"""

@@ -1,0 +1,1 @@
+"""How well somebody has mastered a competency, from single answers (performance factors analysis)."""

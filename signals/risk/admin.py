@@ -1,0 +1,32 @@
+"""Models that could not be used, and how many second looks coaches are asked for."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from signals.models import ModelFault, SecondLookBudget
+
+
+@admin.register(SecondLookBudget)
+class SecondLookBudgetAdmin(admin.ModelAdmin):
+    """A unit without a number of its own has that of the unit above it, and at the top the one of no unit."""
+
+    list_display = ("unit", "per_week")
+    list_select_related = ("unit",)
+
+
+@admin.register(ModelFault)
+class ModelFaultAdmin(admin.ModelAdmin):
+    list_display = ("version", "noticed_at", "over_at", "scored_with", "says")
+    list_select_related = ("version",)
+    date_hierarchy = "noticed_at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # found by scoring, and over when the model can be read again
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
