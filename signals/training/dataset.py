@@ -61,7 +61,8 @@ def build(
     """What a model can learn from these courses: everyone at risk at the end of each of these days since their start.
 
     Features are as they were known then. Marks count ``mark_lag_days`` later than they were sent, where a source dates
-    them by submission. Raises NothingToLearnFrom.
+    them by submission. Raises NothingToLearnFrom, and ahead.DatedAhead if anything dated after a row's moment had
+    got among what its features are computed from.
     """
     import numpy as np
 

@@ -65,24 +65,17 @@ def make(directory: Path, enrolments: int) -> None:
     """A small set of everything the definitions read, as files."""
     import duckdb
 
+    from signals.features.bulk.rollups import put_views
     from signals.features.expression import TABLES
 
-    kinds = {
-        "int64": "BIGINT",
-        "int32": "INTEGER",
-        "float64": "DOUBLE",
-        "string": "VARCHAR",
-        "boolean": "BOOLEAN",
-    }
     duck = duckdb.connect()
     duck.execute(f"CREATE TABLE ids AS SELECT range AS id FROM range({enrolments:d})")
+    bulk.put_empty(duck)
+    for name, sql in bulk.TABLES_MADE.items():
+        duck.execute(f"CREATE TABLE {name} AS {sql.format(day=bulk.AS_OF_DAY, courses=bulk.COURSES)}")
+    put_views(duck)
     for name, columns in TABLES.items():
-        shape = ", ".join(f"{key} {kinds[kind]}" for key, kind in columns.items())
-        duck.execute(f"CREATE TABLE {name} ({shape})")
-        if name in bulk.TABLES_MADE:
-            sql = bulk.TABLES_MADE[name].format(day=bulk.AS_OF_DAY, courses=bulk.COURSES)
-            duck.execute(f"INSERT INTO {name} BY NAME {sql}")
-        duck.execute(f"COPY {name} TO '{directory}/{name}.parquet'")
+        duck.execute(f"COPY (SELECT {', '.join(columns)} FROM {name}) TO '{directory}/{name}.parquet'")
 
 
 def differences(left: list[tuple[Any, ...]], right: list[tuple[Any, ...]]) -> list[str]:

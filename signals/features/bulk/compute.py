@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signals.features.bulk import tables
+from signals.features.bulk.ahead import refuse_what_is_ahead
 from signals.features.bulk.export import export_events, take_events
 from signals.features.bulk.scratch import MEMORY, scratch
 from signals.features.bulk.tables import Point
@@ -30,7 +31,7 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
     """The features of each point from what had happened and was known by then.
 
     ``mark_lag_days``: results count so many days later than they were sent, where a source dates them by submission.
-    Raises archive.files.ArchiveUnreadable.
+    Raises archive.files.ArchiveUnreadable, ahead.DatedAhead.
     """
     import numpy as np
 
@@ -43,10 +44,12 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
     with scratch(memory=memory) as duck:
         tables.put_points(duck, points)
         tables.put_facts(duck, ids, until=until)
+        tables.put_mastery(duck, points, mark_lag_days=mark_lag_days)
         export_events(duck, ids, until=until)
         lay_out(duck)
         for first, after in _parts(len(points)):
             tables.put_tables(duck, first, after, mark_lag_days=mark_lag_days)
+            refuse_what_is_ahead(duck)
             found = duck.execute(duckdb_sql()).fetchnumpy()
             place = found["enrolment_id"].astype(np.int64)
             for column, key in enumerate(keys):
@@ -60,6 +63,7 @@ def compute_here(duck: Any, points: Sequence[Point]) -> list[dict[str, Any]]:
     ids = sorted({enrolment_id for enrolment_id, _ in points})
     until = max(as_of for _, as_of in points)
     tables.put_facts(duck, ids, until=until)
+    tables.put_mastery(duck, points)
     take_events(duck, ids, until=until)
     lay_out(duck)
     tables.put_tables(duck, 0, len(points))

@@ -13,6 +13,8 @@ from signals.features import serving
 from signals.features.bulk import person
 from signals.features.bulk.export import put
 from signals.features.bulk.times import day_number, microseconds
+from signals.mastery import estimate as mastery
+from signals.models import ItemDifficulty
 from signals.xapi.keys import activity_key
 
 US = 1_000_000
@@ -49,7 +51,7 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
 
 
 def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
-    """Makes the tables `fact`, `plan` and `concept`, and the person's: what is known besides the enrolments' events."""
+    """Makes the tables `fact`, `plan`, `concept`, `item` and the person's: what is known besides enrolments' events."""
     rows = list(
         Enrolment.objects.filter(pk__in=list(enrolment_ids))
         .order_by("pk")
@@ -89,18 +91,36 @@ def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> No
     put(duck, "fact", facts)
     _put_plan(duck, {row["course_id"] for row in rows})
     roles = {row["learner__job_role_id"] for row in rows} - {None}
+    _put_difficulties(duck)
+    person.put_people(duck, learners, sorted(roles), until=until)
+
+
+def put_mastery(duck: Any, points: Sequence[Point], *, mark_lag_days: int = 0) -> None:
+    """Makes the table `mastered`: what answers said of competencies at each point, by the newest fit's parameters."""
+    found = mastery.as_of(points, mark_lag_days=mark_lag_days)
     put(
         duck,
         "mastered",
         {
-            "enrolment_id": ("int64", []),
-            "as_of": ("int64", []),
-            "weakest": ("float64", []),
-            "mean": ("float64", []),
-            "known": ("int32", []),
+            "enrolment_id": ("int64", [row.enrolment_id for row in found]),
+            "as_of": ("int64", [microseconds(row.as_of) for row in found]),
+            "weakest": ("float64", [row.weakest for row in found]),
+            "mean": ("float64", [row.mean for row in found]),
+            "known": ("int32", [row.known for row in found]),
         },
     )
-    person.put_people(duck, learners, sorted(roles), until=until)
+
+
+def _put_difficulties(duck: Any) -> None:
+    items = list(ItemDifficulty.objects.order_by("pk").values_list("activity", "difficulty"))
+    put(
+        duck,
+        "item",
+        {
+            "activity": ("int64", [row[0] for row in items]),
+            "difficulty": ("float64", [row[1] for row in items]),
+        },
+    )
 
 
 def _put_plan(duck: Any, course_ids: Collection[int]) -> None:
@@ -145,8 +165,9 @@ _TABLES: Mapping[str, str] = {
         FROM part p JOIN opened v ON {_AT} WHERE v.share IS NOT NULL GROUP BY ALL""",
     "result": f"""
         SELECT p.point AS enrolment_id, v.key, v.moment, v.known_from + $lag AS seen, v.scaled, v.success, v.is_item,
-               v.activity, c.concept, NULL::DOUBLE AS difficulty
-        FROM part p JOIN result_version v ON {_AT} LEFT JOIN concept c ON c.activity = v.activity""",
+               v.activity, c.concept, i.difficulty
+        FROM part p JOIN result_version v ON {_AT} LEFT JOIN concept c ON c.activity = v.activity
+        LEFT JOIN item i ON i.activity = v.activity""",
     "completion": f"""
         SELECT p.point AS enrolment_id, v.activity, v.moment
         FROM part p JOIN completion_version v ON {_AT}""",
