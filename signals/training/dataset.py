@@ -141,7 +141,9 @@ def _inputs(table: Table, asked: Sequence[Asked]) -> tuple[tuple[str, ...], "Flo
         standing = np.full(len(asked), np.nan)
         for rows in groups:
             values = columns[key][rows]
-            standing[rows] = percentiles(grid_of(values), values)
+            standing[rows] = percentiles(
+                grid_of(values.tolist()), values
+            )  # Python sorts its own numbers faster
         columns[key + SUFFIX] = standing
     retired = retired_keys()
     keys = tuple(feature.key for feature in INPUTS if feature.key not in retired)

@@ -1,10 +1,11 @@
 """The same features on a bigger engine: compiled for PySpark, run on a small generated set, and compared with DuckDB's.
 
-    python -m venv /tmp/spark && /tmp/spark/bin/pip install pyspark 'ibis-framework[pyspark]' -r requirements.lock
-    /tmp/spark/bin/python -m tests.bench.spark DIRECTORY [--enrolments 300]
+    pip install --no-deps --target DIRECTORY/spark pyspark==4.0.5 py4j==0.10.9.9 pyarrow-hotfix==0.7
+    PYTHONPATH=DIRECTORY/spark python -m tests.bench.spark DIRECTORY [--enrolments 300]
 
-Not a dependency: PySpark brings a Java virtual machine, which must be there already. It listens on 127.0.0.1 only and
-takes at most 2 GB. Percentiles are plain arithmetic on what either engine gives, so they are not compared again.
+Not a dependency: PySpark stays in a directory of its own, and needs a Java virtual machine, which must be there. It
+listens on 127.0.0.1 only and takes at most 2 GB. Most of the time is starting, and planning one statement with all
+definitions, whatever the number of enrolments. Percentiles are plain arithmetic on what either engine gives, so they are not compared again.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def make(directory: Path, enrolments: int) -> None:
 
 
 def differences(left: list[tuple[Any, ...]], right: list[tuple[Any, ...]]) -> list[str]:
-    """The features in which the engines do not agree, but for the last digits of a sum."""
+    """The features in which the engines do not agree, but for the last digits of a sum (a billionth)."""
     from signals.features.definitions import COMPUTED
 
     keys = ["enrolment", "as_of", *(feature.key for feature in COMPUTED)]

@@ -293,3 +293,16 @@ def test_it_leaves_nothing_behind() -> None:
         assert Path(where).stat().st_mode & 0o077 == 0
 
     assert not Path(where).exists()
+
+
+@pytest.mark.slow
+def test_it_spills_what_does_not_fit_and_nothing_in_clear() -> None:
+    with scratch(memory="50MB") as duck:
+        duck.execute("CREATE TABLE t AS SELECT 'in-clear-' || hash(n) AS said FROM range(3000000) r(n)")
+        [(where,)] = duck.execute("SELECT current_setting('temp_directory')").fetchall()
+
+        spilled = b"".join(path.read_bytes() for path in Path(where).iterdir())
+
+        assert len(spilled) > 10_000_000
+        assert b"in-clear-" not in spilled
+        assert duck.execute("SELECT count(DISTINCT said) FROM t").fetchall() == [(3_000_000,)]

@@ -4,6 +4,7 @@ Each point is a row of `enrolment` with a number of its own in place of the enro
 one row an enrolment, compute any number of moments of the same enrolment together.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +24,11 @@ DAY_S = 86_400
 Point = tuple[int, datetime]  # enrolment and moment
 
 
-def put_points(duck: Any, points: Sequence[Point]) -> None:
-    """Makes the table `point`: a number for each point, in the order given."""
+def put_points(duck: Any, points: Sequence[Point], *, at_once: int) -> int:
+    """Makes the tables `asked`, with a number for each point in the order given, and `point`; in how many parts.
+
+    A part is some enrolments with all their points, about ``at_once`` of them.
+    """
     moments: dict[int, set[int]] = {}
     for enrolment_id, as_of in points:
         moments.setdefault(enrolment_id, set()).add(microseconds(as_of))
@@ -33,6 +37,10 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
         for enrolment_id, found in moments.items()
     }
     exact = [microseconds(as_of) for _, as_of in points]
+    parts, so_far = {}, 0
+    for enrolment_id, count in sorted(Counter(enrolment_id for enrolment_id, _ in points).items()):
+        parts[enrolment_id] = so_far // at_once
+        so_far += count
     put(
         duck,
         "asked",
@@ -44,10 +52,12 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
                 [numbers[row[0]][moment] for row, moment in zip(points, exact, strict=True)],
             ),
             "as_of": ("int64", exact),
+            "part": ("int32", [parts[enrolment_id] for enrolment_id, _ in points]),
         },
     )
     # The same moment may be asked about twice; what was known then is laid out once.
     duck.execute("CREATE OR REPLACE TABLE point AS SELECT DISTINCT enrolment_id, n, as_of FROM asked")
+    return max(parts.values()) + 1
 
 
 def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
@@ -178,11 +188,13 @@ _TABLES: Mapping[str, str] = {
 }
 
 
-def put_tables(duck: Any, first: int, after: int, *, mark_lag_days: int = 0) -> None:
-    """Makes the definitions' tables for the points numbered from ``first`` to before ``after``."""
-    duck.execute(
-        f"CREATE OR REPLACE TABLE part AS SELECT * FROM asked WHERE point >= {first:d} AND point < {after:d}"
-    )
+def put_part(duck: Any, part: int) -> None:
+    """Makes the table `part`: the points of this part."""
+    duck.execute(f"CREATE OR REPLACE TABLE part AS SELECT * EXCLUDE (part) FROM asked WHERE part = {part:d}")
+
+
+def put_tables(duck: Any, *, mark_lag_days: int = 0) -> None:
+    """Makes the definitions' tables for the points in `part`, whose events have been laid out."""
     for name, sql in _TABLES.items():
         values = {"lag": mark_lag_days * float(DAY_S)} if "$lag" in sql else None
         duck.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
