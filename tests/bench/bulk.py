@@ -137,7 +137,8 @@ def work(directory: Path, shards: int, worker: int, workers: int, artefact: Path
     sql = duckdb_sql()
     model = None if artefact is None else loaded(artefact)
     duck = open_worker(directory, worker, workers)
-    started, grids, done, risk = time.perf_counter(), {}, 0, 0.0
+    grids: dict[tuple[int, str], Any] = {}
+    started, done, risk = time.perf_counter(), 0, 0.0
     spent = cpu()
     parts = {"features": 0.0, "percentiles": 0.0, "model": 0.0}
     for shard in share_of(worker, workers, shards=shards):

@@ -5,7 +5,8 @@
 
 Not a dependency: PySpark stays in a directory of its own, and needs a Java virtual machine, which must be there. It
 listens on 127.0.0.1 only and takes at most 2 GB. Most of the time is starting, and planning one statement with all
-definitions, whatever the number of enrolments. Percentiles are plain arithmetic on what either engine gives, so they are not compared again.
+definitions, whatever the number of enrolments. Percentiles are plain arithmetic on what either engine gives, so they
+are not compared again.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from consent import record as consent
 from consent.scopes import Scope
 from learners.models import Course, Enrolment
 from signals.features import shards
-from signals.features.bulk import compute, tables
+from signals.features.bulk import compute, tables, versions
 from signals.features.bulk.ahead import DatedAhead
 from signals.training.dataset import Dataset, NothingToLearnFrom, build, dataset_hash
 from signals.training.population import at_risk
@@ -153,10 +153,9 @@ def test_it_refuses_what_is_dated_after_the_row(
     monkeypatch: pytest.MonkeyPatch, table: str, spoil: str
 ) -> None:
     make_result(enrolled(), day(3), scaled=0.5)
-    laid_out = compute.lay_out
 
     def spoiled(duck: Any) -> None:
-        laid_out(duck)
+        versions.lay_out(duck)
         duck.execute(spoil)
 
     monkeypatch.setattr(compute, "lay_out", spoiled)
@@ -249,7 +248,7 @@ def test_shards_together_are_what_all_are_at_once() -> None:
     points = [(enrolment.pk, day(9)) for enrolment in enrolments]
     whole = compute.compute_table(points)
 
-    apart = {}
+    apart: dict[int, Any] = {}
     for shard in shards.share_of(0, 1, shards=3):
         some = [point for point in points if point[0] in shard]
         table = compute.compute_table(some)
