@@ -11,6 +11,8 @@ from signals.features.definitions import BY_KEY, COMPUTED, COUNTS
 
 logger = logging.getLogger(__name__)
 
+_ALWAYS_READY = ("postgres", "duckdb")  # compiled without their libraries, which therefore stay unloaded
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -20,13 +22,21 @@ class Compiled:
     faults: dict[str, str] = field(default_factory=dict)
 
 
+class NoSuchEngine(LookupError):
+    """Ibis knows no engine of this name, or the engine's own library is not installed here."""
+
+
 @lru_cache(maxsize=64)
 def compiled(dialect: str, without: frozenset[str] = frozenset()) -> Compiled:
-    """The features as this engine reads them; those in `without`, and those that raise, are unknown."""
+    """The features as this engine reads them; those in `without`, and those that raise, are unknown.
+
+    Raises NoSuchEngine.
+    """
     import ibis
 
     from signals.features.expression import feature_rows
 
+    _get_ready(dialect)
     rows, raised = feature_rows(without)
     faults = {key: type(fault).__name__ for key, fault in raised.items()}
     for key, fault in raised.items():
@@ -46,6 +56,20 @@ def compiled(dialect: str, without: frozenset[str] = frozenset()) -> Compiled:
             raise
         rest = compiled(dialect, without | faults.keys())
         return Compiled(rest.sql, rest.faults | faults)
+
+
+def _get_ready(dialect: str) -> None:
+    """Makes sure at once that there is such an engine: else every definition would look broken, one by one."""
+    import ibis
+
+    if dialect in _ALWAYS_READY:
+        return
+    try:
+        getattr(ibis, dialect)  # loads it: what compiles for an engine may read options that come with it
+    except (AttributeError, ImportError) as fault:
+        raise NoSuchEngine(
+            f"Features cannot be compiled for {dialect}: there is no such engine, or its library is missing."
+        ) from fault
 
 
 def postgres_sql() -> str:

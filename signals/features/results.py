@@ -55,7 +55,8 @@ FEATURES: list[Feature] = [
         "Share of results below the pass mark",
         WHOLE,
         "share",
-        lambda t: t.failed.ifelse(1.0, 0.0).mean(),
+        # From whole numbers: a decimal literal is a decimal to some engines, and so is the mean of it.
+        lambda t: t.failed.ifelse(1, 0).cast("float64").mean(),
     ),
     _of(
         "failures_in_a_row",

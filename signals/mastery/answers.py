@@ -51,7 +51,7 @@ answer AS (
     JOIN signals_assessmentresult r ON r.enrolment_id = own.id
     JOIN unnest(%(items)s::bigint[], %(shows)s::bigint[]) AS item (activity, competency_id)
         ON item.activity = r.activity
-    WHERE r.is_item AND r.voided_seq IS NULL AND {seen} <= point.as_of - %(lag)s
+    WHERE r.is_item AND {stood} AND {seen} <= point.as_of - %(lag)s
 ),
 -- Below a weight of a millionth an answer is forgotten; without this bound the power would underflow.
 summed AS (
@@ -71,10 +71,13 @@ estimated AS (
 """
 
 # What serves the present has been stored; a clock a few minutes ahead of ours means "now".
-PRESENT = _SUMMED.format(seen="r.occurred_at")
+PRESENT = _SUMMED.format(seen="r.occurred_at", stood="r.voided_seq IS NULL")
 CLOCK_AHEAD = timedelta(minutes=10)
-# What is told of the past leaves out what came to be known only later. Of an event in the cold store, that is lost.
+# What is told of the past leaves out what came to be known only later (of an event in the cold store, that is lost),
+# and still counts what was taken back only later.
 PAST = _SUMMED.format(
+    stood="""(r.voided_seq IS NULL OR EXISTS (
+        SELECT FROM signals_statement s WHERE s.id = r.statement_id AND s.voided_at > point.as_of))""",
     seen="""greatest(r.occurred_at, (SELECT v.known_at FROM signals_event v
-                                 WHERE v.occurred_at = r.occurred_at AND v.statement_id = r.statement_id))"""
+                                 WHERE v.occurred_at = r.occurred_at AND v.statement_id = r.statement_id))""",
 )

@@ -61,7 +61,8 @@ def build(
     """What a model can learn from these courses: everyone at risk at the end of each of these days since their start.
 
     Features are as they were known then. Marks count ``mark_lag_days`` later than they were sent, where a source dates
-    them by submission. Raises NothingToLearnFrom.
+    them by submission. Raises NothingToLearnFrom, and ahead.DatedAhead if anything dated after a row's moment had
+    got among what its features are computed from.
     """
     import numpy as np
 
@@ -140,7 +141,9 @@ def _inputs(table: Table, asked: Sequence[Asked]) -> tuple[tuple[str, ...], "Flo
         standing = np.full(len(asked), np.nan)
         for rows in groups:
             values = columns[key][rows]
-            standing[rows] = percentiles(grid_of(values), values)
+            standing[rows] = percentiles(
+                grid_of(values.tolist()), values
+            )  # Python sorts its own numbers faster
         columns[key + SUFFIX] = standing
     retired = retired_keys()
     keys = tuple(feature.key for feature in INPUTS if feature.key not in retired)

@@ -11,7 +11,7 @@ from learners.models import Course, PlanStep
 from signals.archive.reading import connect, features
 from signals.archive.write import archive
 from signals.features.refresh import refresh
-from signals.features.serving import compute
+from signals.features.serving import computed
 from signals.models import Event, Verb
 from signals.xapi.keys import activity_key
 from tests.support.archive import cold_store  # noqa: F401
@@ -85,7 +85,7 @@ def test_it_gives_the_features_that_postgresql_gives() -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT verb, count(*), sum(amount) FROM signals_event GROUP BY 1 ORDER BY 1")
                 assert counts == cursor.fetchall()
-            served = compute([(pk, now) for pk in ids])
+            served = computed([(pk, now) for pk in ids])
             assert cold.keys() == served.keys() == set(ids)
             for pk in ids:
                 for key, value in served[pk].items():

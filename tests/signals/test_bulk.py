@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from learners.models import Course, Enrolment, PlanStep
+from learners.models import CompetencyItem, Course, Enrolment, PlanStep
 from signals.archive.cooling import cool
 from signals.archive.write import archive
 from signals.features.bulk.compute import compute_table
@@ -18,10 +18,11 @@ from signals.features.bulk.scratch import scratch
 from signals.features.kinds import TYPES
 from signals.features.refresh import refresh
 from signals.features.serving import computed
-from signals.models import AssessmentResult, EnrolmentMark, Event, Verb
+from signals.models import AssessmentResult, EnrolmentMark, Event, ItemDifficulty, MasteryFit, Verb
 from signals.xapi.keys import activity_key, activity_type_key
 from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled, make_event, make_result
+from tests.support.learners import make_competency
 
 pytestmark = [pytest.mark.django_db]
 
@@ -74,6 +75,8 @@ scores = st.fixed_dictionaries(
         "scaled": st.none() | st.floats(0, 1, allow_nan=False).map(lambda value: round(value, 4)),
         "success": st.none() | st.booleans(),
         "is_item": st.booleans(),
+        "late": st.sampled_from([0, 0, 0, 86_400 * 2]),
+        "voided": st.sampled_from([None, None, None, 7200, 86_400 * 3]),
     }
 ).filter(lambda row: row["scaled"] is not None or row["success"] is not None)
 
@@ -96,8 +99,10 @@ def make_history(done: list[Any], scored: list[Any]) -> list[Enrolment]:
         )
     for act in done:
         put_event(enrolments[act["who"]], act)
+    if scored:
+        make_items()
     for row in scored:
-        make_result(
+        event = make_result(
             enrolments[row["who"]],
             row["at"],
             scaled=row["scaled"],
@@ -105,7 +110,36 @@ def make_history(done: list[Any], scored: list[Any]) -> list[Enrolment]:
             activity=activity_key(row["page"]),
             is_item=row["is_item"],
         )
+        known_at = row["at"] + timedelta(seconds=row["late"])
+        Event.objects.filter(statement_id=event.statement_id).update(known_at=known_at)
+        if row["voided"] is not None:
+            void(event.statement_id, known_at + timedelta(seconds=row["voided"]))
     return enrolments
+
+
+def make_items() -> None:
+    """Pages that show two competencies, one of them by all but one page, and how hard three of them are."""
+    first, second = make_competency(), make_competency()
+    fit = MasteryFit.objects.create(
+        fitted_at=day(-9),
+        fading=0.8,
+        pooled=[0.1, 0.4, 0.7],
+        strands={str(first.pk): [0.3, 0.2, 0.5]},
+        answers=300,
+        learners=30,
+        metrics={},
+    )
+    for number, page in enumerate(PAGES):
+        competency = second if number == 0 else first
+        CompetencyItem.objects.create(competency=competency, iri=page, name="Item")
+        if number < 3:
+            ItemDifficulty.objects.create(
+                activity=activity_key(page),
+                competency=competency,
+                difficulty=number - 1.3,
+                answers=9,
+                fit=fit,
+            )
 
 
 def put_event(enrolment: Enrolment, act: dict[str, Any]) -> None:
@@ -137,6 +171,7 @@ def void(statement_id: UUID, at: datetime) -> None:
             [statement_id, at, at, uuid4()],
         )
     Event.objects.filter(statement_id=statement_id).update(voided_seq=1)
+    AssessmentResult.objects.filter(statement_id=statement_id).update(voided_seq=1)
 
 
 def as_known_at(enrolments: list[Enrolment], as_of: datetime) -> None:
@@ -147,11 +182,12 @@ def as_known_at(enrolments: list[Enrolment], as_of: datetime) -> None:
             [as_of, as_of],
         )
         AssessmentResult.objects.filter(statement_id__in=[row[0] for row in cursor.fetchall()]).delete()
-        cursor.execute(
-            "UPDATE signals_event SET voided_seq = NULL WHERE statement_id IN"
-            " (SELECT id FROM signals_statement WHERE voided_at > %s)",
-            [as_of],
-        )
+        for table in ("signals_event", "signals_assessmentresult"):
+            cursor.execute(
+                f"UPDATE {table} SET voided_seq = NULL WHERE statement_id IN"
+                " (SELECT id FROM signals_statement WHERE voided_at > %s)",
+                [as_of],
+            )
         cursor.execute("DELETE FROM signals_dailyrollup")
         cursor.execute(
             "UPDATE signals_enrolmentmark SET dirty_since = %s, dirty_days = ARRAY(SELECT %s::date + n"
@@ -173,7 +209,7 @@ HISTORIES = settings(
 def test_it_gives_what_serving_gave_then() -> None:
     @HISTORIES
     @given(
-        st.lists(acts, max_size=30), st.lists(scores, max_size=8), st.lists(moments, min_size=1, max_size=3)
+        st.lists(acts, max_size=30), st.lists(scores, max_size=12), st.lists(moments, min_size=1, max_size=3)
     )
     def equal(done: list[Any], scored: list[Any], asked: list[datetime]) -> None:
         with transaction.atomic():
@@ -257,3 +293,16 @@ def test_it_leaves_nothing_behind() -> None:
         assert Path(where).stat().st_mode & 0o077 == 0
 
     assert not Path(where).exists()
+
+
+@pytest.mark.slow
+def test_it_spills_what_does_not_fit_and_nothing_in_clear() -> None:
+    with scratch(memory="50MB") as duck:
+        duck.execute("CREATE TABLE t AS SELECT 'in-clear-' || hash(n) AS said FROM range(3000000) r(n)")
+        [(where,)] = duck.execute("SELECT current_setting('temp_directory')").fetchall()
+
+        spilled = b"".join(path.read_bytes() for path in Path(where).iterdir())
+
+        assert len(spilled) > 10_000_000
+        assert b"in-clear-" not in spilled
+        assert duck.execute("SELECT count(DISTINCT said) FROM t").fetchall() == [(3_000_000,)]

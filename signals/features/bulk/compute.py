@@ -1,9 +1,10 @@
 """The features of many points at once: as they would have been served at that moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signals.features.bulk import tables
+from signals.features.bulk.ahead import refuse_what_is_ahead
 from signals.features.bulk.export import export_events, take_events
 from signals.features.bulk.scratch import MEMORY, scratch
 from signals.features.bulk.tables import Point
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-AT_ONCE = 20_000  # points in one run of the features; memory grows with it
+AT_ONCE = 40_000  # points laid out and computed together; memory grows with it
 
 
 class Table(NamedTuple):
@@ -30,7 +31,7 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
     """The features of each point from what had happened and was known by then.
 
     ``mark_lag_days``: results count so many days later than they were sent, where a source dates them by submission.
-    Raises archive.files.ArchiveUnreadable.
+    Raises archive.files.ArchiveUnreadable, ahead.DatedAhead.
     """
     import numpy as np
 
@@ -41,12 +42,15 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
     ids = sorted({enrolment_id for enrolment_id, _ in points})
     until = max(as_of for _, as_of in points)
     with scratch(memory=memory) as duck:
-        tables.put_points(duck, points)
+        parts = tables.put_points(duck, points, at_once=AT_ONCE)
         tables.put_facts(duck, ids, until=until)
+        tables.put_mastery(duck, points, mark_lag_days=mark_lag_days)
         export_events(duck, ids, until=until)
-        lay_out(duck)
-        for first, after in _parts(len(points)):
-            tables.put_tables(duck, first, after, mark_lag_days=mark_lag_days)
+        for part in range(parts):
+            tables.put_part(duck, part)
+            lay_out(duck)
+            tables.put_tables(duck, mark_lag_days=mark_lag_days)
+            refuse_what_is_ahead(duck)
             found = duck.execute(duckdb_sql()).fetchnumpy()
             place = found["enrolment_id"].astype(np.int64)
             for column, key in enumerate(keys):
@@ -56,17 +60,14 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
 
 def compute_here(duck: Any, points: Sequence[Point]) -> list[dict[str, Any]]:
     """The features of each point from the events of the connection's view `event` alone, as JSON values."""
-    tables.put_points(duck, points)
+    tables.put_points(duck, points, at_once=len(points))
     ids = sorted({enrolment_id for enrolment_id, _ in points})
     until = max(as_of for _, as_of in points)
     tables.put_facts(duck, ids, until=until)
+    tables.put_mastery(duck, points)
     take_events(duck, ids, until=until)
+    tables.put_part(duck, 0)
     lay_out(duck)
-    tables.put_tables(duck, 0, len(points))
+    tables.put_tables(duck)
     found = {number: values for number, _, values in compute_in_bulk(duck)}
     return [found[number] for number in range(len(points))]
-
-
-def _parts(count: int) -> Iterator[tuple[int, int]]:
-    for first in range(0, count, AT_ONCE):
-        yield first, min(first + AT_ONCE, count)

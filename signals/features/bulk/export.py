@@ -39,8 +39,8 @@ _COLUMNS: tuple[tuple[str, str, str, object], ...] = (
     ("background_s", f"coalesce(v.background_s, {_NO_INT})", ">i4", _NO_INT),
     ("voided", "(v.voided_seq IS NOT NULL)::int::smallint", ">i2", None),
 )
-_HAPPENED = """
-CREATE OR REPLACE TABLE happened (
+_EXPORTED = """
+CREATE OR REPLACE TABLE exported (
     enrolment_id BIGINT, moment BIGINT, known_at BIGINT, id_high UBIGINT, id_low UBIGINT, verb SMALLINT,
     activity BIGINT, activity_type BIGINT, amount INTEGER, scaled DOUBLE, success BOOLEAN, duration_s INTEGER,
     progress DOUBLE, session BIGINT, background_s INTEGER, is_result BOOLEAN, is_item BOOLEAN, is_voided BOOLEAN,
@@ -48,7 +48,7 @@ CREATE OR REPLACE TABLE happened (
 )
 """
 _FROM_POSTGRES = """
-INSERT INTO happened
+INSERT INTO exported
 SELECT enrolment_id, moment, known_at, id_high, id_low, verb, activity, nullif(activity_type, {no_bigint}), amount,
        CASE WHEN isnan(scaled) THEN NULL ELSE scaled END, CASE success WHEN -1 THEN NULL ELSE success = 1 END,
        nullif(duration_s, {no_int}), CASE WHEN isnan(progress) THEN NULL ELSE progress END,
@@ -57,7 +57,7 @@ SELECT enrolment_id, moment, known_at, id_high, id_low, verb, activity, nullif(a
 FROM given LEFT JOIN judged r USING (id_high, id_low)
 """.format(no_bigint=f"({_NO_BIGINT + 1} - 1)", no_int=_NO_INT)
 _FROM_COLD = """
-INSERT INTO happened
+INSERT INTO exported
 SELECT c.enrolment_id, epoch_us(c.occurred_at), epoch_us(c.known_at),
        ('0x' || hex(c.statement_id)[1:16])::UBIGINT, ('0x' || hex(c.statement_id)[17:32])::UBIGINT, c.verb, c.activity,
        c.activity_type, c.amount, c.scaled, c.success, c.duration_s, c.progress, c.session, c.background_s,
@@ -69,11 +69,11 @@ WHERE c.occurred_at <= $1::TIMESTAMPTZ {besides}
 
 
 def export_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> int:
-    """How many events of these enrolments, up to a moment, the table `happened` of the connection now has.
+    """How many events of these enrolments, up to a moment, the table `exported` of the connection now has.
 
     Moments are microseconds since 1970. Raises files.ArchiveUnreadable.
     """
-    duck.execute(_HAPPENED)
+    duck.execute(_EXPORTED)
     put(duck, "wanted", {"enrolment_id": ("int64", list(enrolment_ids))})
     _from_postgres(duck, enrolment_ids, until)
     cooled = ArchiveFile.objects.filter(
@@ -82,13 +82,13 @@ def export_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -
     for file in cooled:
         _from_file(duck, file, until)
     _date_voidings(duck)
-    [(count,)] = duck.execute("SELECT count(*) FROM happened").fetchall()
+    [(count,)] = duck.execute("SELECT count(*) FROM exported").fetchall()
     return int(count)
 
 
 def take_events(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
     """The same from the connection's view `event`, which has the columns of the cold store."""
-    duck.execute(_HAPPENED)
+    duck.execute(_EXPORTED)
     put(duck, "wanted", {"enrolment_id": ("int64", list(enrolment_ids))})
     duck.execute(_FROM_COLD.format(source="event", besides=""), [until])
     _date_voidings(duck)
@@ -197,7 +197,7 @@ def _from_file(duck: Any, file: ArchiveFile, until: datetime) -> None:
 
 def _date_voidings(duck: Any) -> None:
     """Notes when voided events were taken back. What is void since nobody knows when counts at no time."""
-    voided = duck.execute("SELECT id_high, id_low FROM happened WHERE is_voided").fetchall()
+    voided = duck.execute("SELECT id_high, id_low FROM exported WHERE is_voided").fetchall()
     if not voided:
         return
     keys = [f"{high:016x}{low:016x}" for high, low in voided]
@@ -218,7 +218,7 @@ def _date_voidings(duck: Any) -> None:
         },
     )
     duck.execute(
-        "UPDATE happened SET voided_at = v.voided_at FROM voiding v"
-        " WHERE happened.id_high = v.id_high AND happened.id_low = v.id_low AND happened.is_voided"
+        "UPDATE exported SET voided_at = v.voided_at FROM voiding v"
+        " WHERE exported.id_high = v.id_high AND exported.id_low = v.id_low AND exported.is_voided"
     )
-    duck.execute("DELETE FROM happened WHERE is_voided AND voided_at IS NULL")
+    duck.execute("DELETE FROM exported WHERE is_voided AND voided_at IS NULL")

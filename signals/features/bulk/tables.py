@@ -4,6 +4,7 @@ Each point is a row of `enrolment` with a number of its own in place of the enro
 one row an enrolment, compute any number of moments of the same enrolment together.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from signals.features import serving
 from signals.features.bulk import person
 from signals.features.bulk.export import put
 from signals.features.bulk.times import day_number, microseconds
+from signals.mastery import estimate as mastery
+from signals.models import ItemDifficulty
 from signals.xapi.keys import activity_key
 
 US = 1_000_000
@@ -21,8 +24,11 @@ DAY_S = 86_400
 Point = tuple[int, datetime]  # enrolment and moment
 
 
-def put_points(duck: Any, points: Sequence[Point]) -> None:
-    """Makes the table `point`: a number for each point, in the order given."""
+def put_points(duck: Any, points: Sequence[Point], *, at_once: int) -> int:
+    """Makes the tables `asked`, with a number for each point in the order given, and `point`; in how many parts.
+
+    A part is some enrolments with all their points, about ``at_once`` of them.
+    """
     moments: dict[int, set[int]] = {}
     for enrolment_id, as_of in points:
         moments.setdefault(enrolment_id, set()).add(microseconds(as_of))
@@ -31,6 +37,10 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
         for enrolment_id, found in moments.items()
     }
     exact = [microseconds(as_of) for _, as_of in points]
+    parts, so_far = {}, 0
+    for enrolment_id, count in sorted(Counter(enrolment_id for enrolment_id, _ in points).items()):
+        parts[enrolment_id] = so_far // at_once
+        so_far += count
     put(
         duck,
         "asked",
@@ -42,14 +52,16 @@ def put_points(duck: Any, points: Sequence[Point]) -> None:
                 [numbers[row[0]][moment] for row, moment in zip(points, exact, strict=True)],
             ),
             "as_of": ("int64", exact),
+            "part": ("int32", [parts[enrolment_id] for enrolment_id, _ in points]),
         },
     )
     # The same moment may be asked about twice; what was known then is laid out once.
     duck.execute("CREATE OR REPLACE TABLE point AS SELECT DISTINCT enrolment_id, n, as_of FROM asked")
+    return max(parts.values()) + 1
 
 
 def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> None:
-    """Makes the tables `fact`, `plan` and `concept`, and the person's: what is known besides the enrolments' events."""
+    """Makes the tables `fact`, `plan`, `concept`, `item` and the person's: what is known besides enrolments' events."""
     rows = list(
         Enrolment.objects.filter(pk__in=list(enrolment_ids))
         .order_by("pk")
@@ -89,18 +101,36 @@ def put_facts(duck: Any, enrolment_ids: Sequence[int], *, until: datetime) -> No
     put(duck, "fact", facts)
     _put_plan(duck, {row["course_id"] for row in rows})
     roles = {row["learner__job_role_id"] for row in rows} - {None}
+    _put_difficulties(duck)
+    person.put_people(duck, learners, sorted(roles), until=until)
+
+
+def put_mastery(duck: Any, points: Sequence[Point], *, mark_lag_days: int = 0) -> None:
+    """Makes the table `mastered`: what answers said of competencies at each point, by the newest fit's parameters."""
+    found = mastery.as_of(points, mark_lag_days=mark_lag_days)
     put(
         duck,
         "mastered",
         {
-            "enrolment_id": ("int64", []),
-            "as_of": ("int64", []),
-            "weakest": ("float64", []),
-            "mean": ("float64", []),
-            "known": ("int32", []),
+            "enrolment_id": ("int64", [row.enrolment_id for row in found]),
+            "as_of": ("int64", [microseconds(row.as_of) for row in found]),
+            "weakest": ("float64", [row.weakest for row in found]),
+            "mean": ("float64", [row.mean for row in found]),
+            "known": ("int32", [row.known for row in found]),
         },
     )
-    person.put_people(duck, learners, sorted(roles), until=until)
+
+
+def _put_difficulties(duck: Any) -> None:
+    items = list(ItemDifficulty.objects.order_by("pk").values_list("activity", "difficulty"))
+    put(
+        duck,
+        "item",
+        {
+            "activity": ("int64", [row[0] for row in items]),
+            "difficulty": ("float64", [row[1] for row in items]),
+        },
+    )
 
 
 def _put_plan(duck: Any, course_ids: Collection[int]) -> None:
@@ -145,8 +175,9 @@ _TABLES: Mapping[str, str] = {
         FROM part p JOIN opened v ON {_AT} WHERE v.share IS NOT NULL GROUP BY ALL""",
     "result": f"""
         SELECT p.point AS enrolment_id, v.key, v.moment, v.known_from + $lag AS seen, v.scaled, v.success, v.is_item,
-               v.activity, c.concept, NULL::DOUBLE AS difficulty
-        FROM part p JOIN result_version v ON {_AT} LEFT JOIN concept c ON c.activity = v.activity""",
+               v.activity, c.concept, i.difficulty
+        FROM part p JOIN result_version v ON {_AT} LEFT JOIN concept c ON c.activity = v.activity
+        LEFT JOIN item i ON i.activity = v.activity""",
     "completion": f"""
         SELECT p.point AS enrolment_id, v.activity, v.moment
         FROM part p JOIN completion_version v ON {_AT}""",
@@ -157,11 +188,13 @@ _TABLES: Mapping[str, str] = {
 }
 
 
-def put_tables(duck: Any, first: int, after: int, *, mark_lag_days: int = 0) -> None:
-    """Makes the definitions' tables for the points numbered from ``first`` to before ``after``."""
-    duck.execute(
-        f"CREATE OR REPLACE TABLE part AS SELECT * FROM asked WHERE point >= {first:d} AND point < {after:d}"
-    )
+def put_part(duck: Any, part: int) -> None:
+    """Makes the table `part`: the points of this part."""
+    duck.execute(f"CREATE OR REPLACE TABLE part AS SELECT * EXCLUDE (part) FROM asked WHERE part = {part:d}")
+
+
+def put_tables(duck: Any, *, mark_lag_days: int = 0) -> None:
+    """Makes the definitions' tables for the points in `part`, whose events have been laid out."""
     for name, sql in _TABLES.items():
         values = {"lag": mark_lag_days * float(DAY_S)} if "$lag" in sql else None
         duck.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)

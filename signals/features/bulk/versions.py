@@ -5,6 +5,8 @@ point if it had happened, was known and was not yet voided, which is a stretch o
 ``until_n``. Almost every day is over and known before the first point that comes after it, so it has one version,
 valid from that point on; only a day that something came late to, or was taken back from, has more. So the events are
 read once, however many moments are asked about.
+
+All of it is of one **part**: of some enrolments with all their points, as many as fit into memory.
 """
 
 from collections.abc import Sequence
@@ -47,7 +49,6 @@ FROM known e ASOF JOIN point p ON p.enrolment_id = e.enrolment_id AND e.known_fr
 ASOF LEFT JOIN point g ON g.enrolment_id = e.enrolment_id AND e.voided_at <= g.as_of
 WHERE e.is_voided AND coalesce(g.n, {FOREVER}) > p.n
 """,
-    "DROP TABLE happened",
     # Days that were known in more than one state, and when they were in which.
     f"""
 CREATE OR REPLACE TABLE version AS
@@ -134,8 +135,11 @@ FROM seen WHERE is_result OR verb IN ({_COMPLETING})
 
 
 def lay_out(duck: Any) -> None:
-    """Makes the versions of everything, from the tables `happened` and `point` (enrolment_id, n, as_of)."""
+    """Makes the versions of everything of the enrolments in `part`, from `exported` and `point`."""
     types, kinds = kind_table()
+    duck.execute(
+        "CREATE OR REPLACE VIEW happened AS SELECT * FROM exported SEMI JOIN part USING (enrolment_id)"
+    )
     put(duck, "kind", {"type": ("int64", types), "kind": ("int32", kinds)})
     for step in _STEPS:
         duck.execute(step)
