@@ -36,7 +36,7 @@ _CODE = (
     "risk/learned.py",
     "risk/parts.py",
 )
-_LIBRARIES = ("numpy", "scikit-learn", "xgboost", "interpret-core")
+_LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu", "interpret-core")
 
 
 def train(

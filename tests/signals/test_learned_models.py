@@ -86,7 +86,7 @@ def test_it_ranks_people_it_has_not_seen(method: str) -> None:
     model = learn(made_up(), method=method).model
     others = made_up(seed=2)
 
-    assert area_under_roc(probabilities(model, others), others.y, np.ones(len(others))) > 0.7
+    assert area_under_roc(probabilities(model, others), others.y, np.ones(len(others))) > 0.65
 
 
 def test_it_is_interpolated_between_the_days_it_learned_for() -> None:
