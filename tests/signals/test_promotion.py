@@ -162,6 +162,44 @@ def test_it_waits_for_an_alert_about_a_model(live: ModelVersion) -> None:
         promote(make_version())
 
 
+def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersion) -> None:
+    Finding.objects.create(
+        model=live,
+        kind=Finding.Kind.MODEL_FAULT,
+        opened_at=NOW,
+        last_seen_at=NOW,
+        measured=0,
+        cases=0,
+        says="…",
+        mend="…",
+    )
+
+    promote(make_version())
+
+    assert live_model(now=NOW).name == "candidate"
+    assert Finding.objects.get().ending == "out_of_use"
+
+
+def test_it_asks_again_what_was_refused_for_an_alert(live: ModelVersion) -> None:
+    candidate = make_version()
+    alert = Finding.objects.create(
+        model=live,
+        kind=Finding.Kind.MODEL_DRIFT,
+        opened_at=NOW,
+        last_seen_at=NOW,
+        measured=0.4,
+        cases=900,
+        says="…",
+        mend="…",
+    )
+    with pytest.raises(promotion.Refused):
+        promote(candidate)
+
+    assert promotion.was_refused(candidate, live=live, data="rows-1") is None
+    Finding.objects.filter(pk=alert.pk).update(closed_at=NOW, ending="accepted")
+    assert promote(candidate).outcome == "promoted"
+
+
 def test_it_keeps_promotions_as_they_were_written(live: ModelVersion) -> None:
     promote(make_version())
 
