@@ -30,4 +30,12 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterField("finding", "kind", models.CharField(choices=KINDS, max_length=24)),
+        migrations.AlterModelOptions(
+            "modelversion",
+            {
+                "ordering": ("-created_at", "-pk"),
+                "verbose_name": "model of risk",
+                "verbose_name_plural": "models of risk",
+            },
+        ),
     ]

@@ -197,10 +197,8 @@ def _card(
         ),
         metrics=measure.by_day(data, probability, rounds=50),
         measured_on="Runs of the training years, each by a model that had not seen it.",
-        slices={
-            "course": measure.by_course(data, probability, whole, rounds=50),
-            "day": {str(day): measure.figures(data, probability, data.day == day, rounds=50) for day in days},
-        },
+        # By day they are in the metrics.
+        slices={"course": measure.by_course(data, probability, whole, rounds=50)},
         fairness=measure.fair(data, probability, data.day == middle),
         calibration=cards.calibration(probability, data.y),
         scores=cards.scores(probability),
