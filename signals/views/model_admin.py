@@ -189,7 +189,7 @@ class ModelVersionAdmin(admin.ModelAdmin):
         model = self._model(request, str(model_id))
         return self._why(
             request,
-            title=f"Let {model.name} through the gate",
+            title=f"Take {model.name} to the gate",
             says="It is compared with the live model on people neither learned from, which takes a minute or two."
             " It goes live only if every check passes; either way a row says why.",
             act=lambda why: promotion.ask(candidate=model, because=why, now=timezone.now(), by=_by(request)),
