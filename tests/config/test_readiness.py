@@ -164,7 +164,7 @@ def _everybody(subjects: Iterable[UUID], scope: Scope) -> set[UUID]:
 @pytest.mark.parametrize(
     ("forgetful", "leak"),
     [
-        ("signals.features.refresh.gate.filter_allowed", "features after “profile” was withdrawn"),
+        ("signals.features.allowed.gate.filter_allowed", "features after “profile” was withdrawn"),
         ("signals.normalize.filter_allowed", "new events after “record” was withdrawn"),
         ("signals.features.sessions.gate.filter_allowed", "learning sessions after “profile” was withdrawn"),
     ],

@@ -38,4 +38,4 @@ def test_it_gives_a_partition_every_index_of_the_table() -> None:
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'signals_event_2030_05'")
         made = cursor.fetchone()[0]
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'signals_event'")
-        assert made == cursor.fetchone()[0] == 3
+        assert made == cursor.fetchone()[0] == 4

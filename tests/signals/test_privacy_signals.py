@@ -72,6 +72,8 @@ def test_it_erases_one_person_and_nobody_else(two: tuple[Enrolment, Enrolment]) 
         "risks": 1,
         "risk_changes": 1,
         "labels": 0,
+        "mastery": 0,
+        "shadow_risks": 0,
         "second_looks": 0,
     }
     for model, left in (

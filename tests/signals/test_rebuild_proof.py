@@ -258,6 +258,6 @@ def test_the_command_previews_a_verb_map(history: Enrolment) -> None:
     call_command("rebuild", dry_run=True, stdout=out)
 
     assert "1 events: other → completed" in out.getvalue()
-    assert "1 enrolments: missing moved" in out.getvalue()
+    assert "1 enrolments: days_since_done moved" in out.getvalue()
     assert "would change" in out.getvalue()
     assert Event.objects.filter(verb=0).count() == 1
