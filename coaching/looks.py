@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from coaching.models import Case
 from consent import audit
 from consent.actors import Party
 from interventions.models import Attempt
@@ -62,6 +63,11 @@ def answer(*, look: SecondLook, says: str, by: UUID, now: datetime, note: str = 
         now=now,
         detail={"look": str(look.pk), "answer": says},
     )
+
+
+def has_case(look: SecondLook) -> bool:
+    """Whether somebody is to decide about this learner in this course already."""
+    return Case.objects.open().filter(enrolment_id=look.enrolment_id).exists()
 
 
 def _moment(iso: str | None) -> datetime | None:

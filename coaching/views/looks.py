@@ -33,6 +33,11 @@ SAID = {
 }
 
 
+# Whoever says that somebody needs help must know whether anybody helps now.
+IN_INBOX = "Their case is in the inbox."
+NO_CASE = "No case opens by this alone: one does once the policy sees a reason, or they ask."
+
+
 class Answer(forms.Form):
     """What a coach sent."""
 
@@ -69,6 +74,8 @@ def _answer(request: HttpRequest, user: User, look_id: UUID, now: datetime) -> H
         context = _board(user, look, now, on_its_own=True) | {"fault": str(fault), "note": note}
         return show(request, "second_looks.html", context, part="board", status=409, focus="fault")
     said = SAID[says].format(called=look.enrolment.learner.pseudonym)
+    if says == SecondLook.Answer.NEEDS_HELP:
+        said += f" {IN_INBOX if looks.has_case(look) else NO_CASE}"
     following = _mine(user, now).open().first()
     address = reverse("second_look", args=[following.pk]) if following else reverse("second_looks")
     if not is_part(request):

@@ -32,6 +32,8 @@ class ModelVersion(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-pk")
+        verbose_name = "model of risk"
+        verbose_name_plural = "models of risk"
         constraints = [
             models.UniqueConstraint(fields=("is_live",), condition=Q(is_live=True), name="one_model_is_live"),
             models.UniqueConstraint(

@@ -163,6 +163,7 @@ class Finding(models.Model):
         PARKED = "parked", "About nobody we know"
         MODEL_DRIFT = "model_drift", "People are not as in training"
         MODEL_CALIBRATION = "model_calibration", "Risks come true more or less often than said"
+        MODEL_FAULT = "model_fault", "The live model cannot be used"
 
     class Ending(models.TextChoices):
         RECOVERED = "recovered", "As usual again"

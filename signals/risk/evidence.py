@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from learners.models import Enrolment
 from signals.features.definitions import BY_KEY
 from signals.features.rollup import COMPLETING
-from signals.models import Activity, AssessmentResult, Event, FeatureRow, Verb
+from signals.models import Activity, ArchiveFile, AssessmentResult, Event, FeatureRow, Verb
 from signals.models.events import OBSERVED
 from signals.risk.groups import Signal, fact_of, may_be_named, signal_of
 
@@ -90,6 +90,8 @@ class Evidence:
     events: list[Happened]
     is_cut: bool  # there are more events than are shown
     as_of: datetime | None
+    # Months of the window whose events only the cold store holds: counted, but not listed here.
+    cold: tuple[date, ...] = ()
 
 
 def signals_of(reasons: Sequence[Mapping[str, Any]]) -> list[Signal]:
@@ -117,13 +119,25 @@ def of(enrolment: Enrolment, signal: Signal, *, feature: str = "") -> Evidence:
     if chosen is None or as_of is None:
         return Evidence(signal, features, chosen, [], False, as_of)
     found = events_of(chosen.key, enrolment, as_of=as_of)
-    return Evidence(signal, features, chosen, found[:MOST_EVENTS], len(found) > MOST_EVENTS, as_of)
+    is_cut = len(found) > MOST_EVENTS
+    # Where the list is cut, what was before it is not shown anyway.
+    cold = () if is_cut else cold_months(chosen.key, enrolment, as_of=as_of)
+    return Evidence(signal, features, chosen, found[:MOST_EVENTS], is_cut, as_of, cold)
 
 
 def rows_of(key: str) -> Rows:
     """Which rows a feature is computed from."""
     source = BY_KEY[key].source.value if key in BY_KEY else ""
     return _OF_SOURCE.get(source) or _OF_SIGNAL[signal_of(key)]
+
+
+def cold_months(key: str, enrolment: Enrolment, *, as_of: datetime) -> tuple[date, ...]:
+    """The months of a feature's window whose events have left for the cold store; results stay at hand."""
+    if rows_of(key) in (Rows.NOTHING, Rows.RESULTS):
+        return ()
+    first = _window_opens(key, enrolment, as_of).date().replace(day=1)
+    last = as_of.astimezone(UTC).date()
+    return tuple(month for month in sorted(ArchiveFile.cold_event_months()) if first <= month <= last)
 
 
 def events_of(key: str, enrolment: Enrolment, *, as_of: datetime) -> list[Happened]:

@@ -9,7 +9,7 @@ from threading import Lock
 from django.db.models import QuerySet
 
 from signals.features.definitions import BY_KEY, COUNTS
-from signals.models import ModelFault, ModelVersion, RiskChange
+from signals.models import Finding, ModelFault, ModelVersion, Promotion
 from signals.risk import composite, learned
 from signals.risk.composite import KIND, PARAMETERS, Assessed
 from signals.risk.known import Known
@@ -20,6 +20,7 @@ from signals.risk.weighing import MIN_COVERAGE, Weigher
 log = logging.getLogger(__name__)
 
 FIRST_MODEL = "composite-1"
+_LOOKED_BACK = 50  # promotions
 _KEPT = 4  # models a process keeps: the live one, the one before, and a candidate or two
 
 Assess = Callable[[Sequence[Known]], list[Assessed]]
@@ -83,9 +84,10 @@ def scorer(version: ModelVersion, *, now: datetime) -> Scorer:
             while len(_ready) >= _KEPT:
                 _ready.pop(next(iter(_ready)))
             _ready[version.pk] = ready
-        if not isinstance(ready, UnusableModel):
-            # Only other code can read what could not be read before, and that is another process: it ends here.
-            ModelFault.objects.filter(version=version, over_at__isnull=True).update(over_at=now)
+        # Only other code can read what could not be read before, and that is another process: it ends here.
+        faults = ModelFault.objects.filter(version=version, over_at__isnull=True)
+        if not isinstance(ready, UnusableModel) and faults.update(over_at=now):
+            _findings(version).update(closed_at=now, ending=Finding.Ending.RECOVERED)
     if isinstance(ready, UnusableModel):
         raise ready
     return Scorer(version, ready)
@@ -151,30 +153,65 @@ def _min_coverage(version: ModelVersion) -> float:
     return float(version.parameters.get("min_coverage", MIN_COVERAGE))
 
 
+def stand_in(live: ModelVersion, *, now: datetime) -> Scorer:
+    """What scores in the place of a live model that cannot: what was live before it, then the seed's composite."""
+    for version in _instead(live, now=now):
+        try:
+            return scorer(version, now=now)
+        except UnusableModel:
+            continue
+    raise AssertionError("The composite can always be used.")
+
+
 def _instead(live: ModelVersion, *, now: datetime) -> list[ModelVersion]:
-    """What may score in the place of a live model that cannot: what scored before it, then the newest composite."""
+    """The versions that were live before this one, the latest first, and the seed's composite."""
     if live.pk not in _found_instead:
-        before = (
-            RiskChange.objects.exclude(model_version=live)
-            .order_by("-at", "-pk")
-            .values_list("model_version", flat=True)
-            .first()
-        )
         ModelVersion.objects.bulk_create(
             [ModelVersion(name=FIRST_MODEL, kind=KIND, parameters=PARAMETERS, created_at=now)],
             ignore_conflicts=True,
         )
-        newest = _light().filter(kind=KIND).order_by("-created_at", "-pk")[0]
-        found = _light().in_bulk([pk for pk in (before,) if pk is not None])
-        _found_instead[live.pk] = [*found.values(), newest]
+        # The seed's own: another composite may be a candidate that nobody let through.
+        first = _light().get(name=FIRST_MODEL)
+        replaced = (
+            Promotion.objects.filter(outcome=Promotion.Outcome.PROMOTED, replaced__isnull=False)
+            .exclude(replaced=live)
+            # What somebody took back was wrong: it stands in for nobody.
+            .filter(replaced__taken_back_at__isnull=True)
+            .order_by("-pk")
+            .values_list("replaced", flat=True)
+        )
+        before = list(dict.fromkeys(replaced[:_LOOKED_BACK]))
+        found = _light().in_bulk(before)
+        _found_instead[live.pk] = [*(found[pk] for pk in before if pk != first.pk), first]
     return _found_instead[live.pk]
 
 
 def _note(live: ModelVersion, why: UnusableModel, *, scored_with: ModelVersion, now: datetime) -> None:
-    """Tells the administrators, once while it lasts."""
+    """Tells the administrators, once while it lasts: a row for the pages, a finding for the mail."""
     log.error("model %s cannot be used, %s scores: %s", live.name, scored_with.name, why)
-    if not ModelFault.objects.filter(version=live, over_at__isnull=True).exists():
-        ModelFault.objects.bulk_create(
-            [ModelFault(version=live, says=str(why), noticed_at=now, scored_with=scored_with.name)],
-            ignore_conflicts=True,
-        )
+    if ModelFault.objects.filter(version=live, over_at__isnull=True).exists():
+        return
+    ModelFault.objects.bulk_create(
+        [ModelFault(version=live, says=str(why), noticed_at=now, scored_with=scored_with.name)],
+        ignore_conflicts=True,
+    )
+    Finding.objects.bulk_create(
+        [
+            Finding(
+                model=live,
+                kind=Finding.Kind.MODEL_FAULT,
+                opened_at=now,
+                last_seen_at=now,
+                measured=0,
+                cases=0,
+                says=f"{why} “{scored_with.name}” scores in its place, so nobody is without a risk.",
+                mend="The next night trains another one, which the gate compares with what scores now. Do not wait for"
+                " it if you know better: manage.py train and promote, or take the live model back.",
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _findings(version: ModelVersion) -> QuerySet[Finding]:
+    return Finding.objects.open().filter(model=version, kind=Finding.Kind.MODEL_FAULT)

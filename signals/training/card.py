@@ -129,7 +129,7 @@ class Card(msgspec.Struct, frozen=True):
     training_distribution: dict[str, Distribution] = {}
     # The same by day since the start: late in a course people differ from early on, and that is no drift.
     distribution_by_day: dict[str, dict[str, Distribution]] = {}
-    tried: tuple[str, ...] = ()  # what was tried and did not help
+    tried: tuple[str, ...] = ()  # the methods that were tried, the chosen one among them, and how each did
     limits: tuple[str, ...] = ()
 
 

@@ -51,10 +51,13 @@ def over(*, now: datetime) -> list[Run]:
 
 
 def held_out(runs: list[Run], *, least: int = LEAST_HELD_OUT) -> list[Run]:
-    """The runs to keep aside: the last ones to end, until they hold enough people; never more than half of all."""
+    """The runs to keep aside: the last ones to end, until they hold enough people; never more than half of all.
+
+    Of a single run nothing is: a candidate that learned from it waits until another has ended.
+    """
     chosen: list[Run] = []
     people = 0
-    for run in reversed(runs[len(runs) // 2 :]):
+    for run in reversed(runs[(len(runs) + 1) // 2 :]):
         if people >= least:
             break
         chosen.append(run)

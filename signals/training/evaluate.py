@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from signals.training import dataset, measure
+from signals.training import dataset, guards, measure
 from signals.training.baseline import composite
 from signals.training.learn import Learning, learn, probabilities
 from signals.training.population import DEFAULT_DAYS
@@ -52,7 +52,7 @@ def evaluate(
     mark_lag_days: int = 0,
 ) -> Evaluation:
     """How a model of these presentations does on those. Raises CannotEvaluate, UnknownPresentation, CannotTrain,
-    NothingToLearnFrom.
+    NothingToLearnFrom, UnfitForTraining.
     """
     both = sorted(set(train) & set(test))
     if both:
@@ -70,7 +70,9 @@ def evaluate(
         now=now,
         mark_lag_days=mark_lag_days,
     )
-    learning = learn(usable(learned), method=method)
+    learn_from_rows = usable(learned)
+    guards.check(learn_from_rows, now=now)
+    learning = learn(learn_from_rows, method=method)
     judged = dataset.build(
         label=label,
         days=sorted(set(days)),

@@ -34,6 +34,10 @@ class Bounds(msgspec.Struct, frozen=True):
     least_verdicts: int = 20  # of people who looked where the two disagreed
 
 
+# Checks of what stands around a comparison: they may change while the rows compared on stay the same.
+AROUND = ("alerts", "trust", "looks")
+
+
 class Check(msgspec.Struct, frozen=True):
     """One question of the gate."""
 
@@ -94,6 +98,7 @@ class Evidence:
     slices: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "course", "role", "unit"
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # declared, for fairness
     data: str = ""
+    stands_in: str = ""  # what scored in the place of a live model that cannot be used, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,8 @@ def judge(evidence: Evidence, *, around: Around, bounds: Bounds | None = None, s
         ]
     elif checks[0].passes:
         checks.append(Check("scores", "Do both score these rows?", False, "One of the two is never sure."))
+    if evidence.stands_in:
+        checks.append(Check("stand_in", "Was it compared with what scores?", True, evidence.stands_in))
     checks += [_quiet(around), _trusted(around), _looked_at(around, bounds)]
     return Comparison(
         candidate=evidence.candidate,

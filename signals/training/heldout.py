@@ -9,6 +9,7 @@ from learners.models import Enrolment
 from signals.models import ModelVersion
 from signals.risk import live
 from signals.risk.known import Known
+from signals.risk.learned import UnusableModel
 from signals.training import card as cards
 from signals.training import cohorts, dataset
 from signals.training.dataset import Dataset, NothingToLearnFrom
@@ -29,9 +30,15 @@ class NothingHeldOut(ValueError):
 def evidence(
     *, candidate: ModelVersion, compared_with: ModelVersion, now: datetime, days: Sequence[int] = DAYS
 ) -> Evidence:
-    """Everything the gate looks at. Raises NothingHeldOut, UnusableModel."""
-    data, wanted = rows(models=(candidate, compared_with), now=now, days=days)
-    old, new = scores(compared_with, data, now=now), scores(candidate, data, now=now)
+    """Everything the gate looks at. Raises NothingHeldOut, UnusableModel.
+
+    A live model that cannot be used is not what people get: the candidate is compared with what scores in its place.
+    Otherwise nothing could ever follow a model that broke.
+    """
+    live.scorer(candidate, now=now)
+    scoring, stands_in = _scoring(compared_with, now=now)
+    data, wanted = rows(models=(candidate, compared_with, scoring), now=now, days=days)
+    old, new = scores(scoring, data, now=now), scores(candidate, data, now=now)
     groups = slices(data)
 
     def chosen(values: Sequence[str]) -> list[str]:
@@ -48,6 +55,25 @@ def evidence(
         slices={name: chosen(values) for name, values in groups.items()},
         attributes={name: chosen(values) for name, values in data.attributes.items()},
         data=dataset.dataset_hash(data)[:32],
+        stands_in=stands_in,
+    )
+
+
+def _scoring(model: ModelVersion, *, now: datetime) -> tuple[ModelVersion, str]:
+    """What scores where this model is live, and a sentence where that is another one."""
+    try:
+        live.scorer(model, now=now)
+    except UnusableModel as fault:
+        why = str(fault)
+    else:
+        broken = live.open_faults().filter(version=model).first()
+        if broken is None:
+            return model, ""
+        why = broken.says
+    other = live.stand_in(model, now=now).version
+    return (
+        other,
+        f"“{model.name}” cannot be used ({why}) The comparison is with “{other.name}”, which scores instead.",
     )
 
 

@@ -114,7 +114,7 @@ def markdown(model: ModelVersion) -> str:
                 for one in sorted(card.features, key=lambda one: (-(one.importance or 0), one.key))
             ],
         )
-    for title, sentences in (("What did not help", card.tried), ("Limits", card.limits)):
+    for title, sentences in (("Methods that were tried", card.tried), ("Limits", card.limits)):
         if sentences:
             lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
     return "\n".join(lines) + "\n"

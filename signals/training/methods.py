@@ -13,7 +13,7 @@ from signals.features.definitions import BY_KEY
 from signals.features.feature import Feature, Sensitivity, Source
 from signals.risk.learned import DAY
 from signals.risk.parts import Bins, Linear, Part, Trees
-from signals.training.rows import SEED
+from signals.training.rows import SEED, some_people
 
 if TYPE_CHECKING:
     from signals.training.dataset import Dataset, Floats
@@ -182,7 +182,7 @@ def ebm(learn: Rows) -> tuple[Part, ...]:
     import numpy as np
     from interpret.glassbox import ExplainableBoostingClassifier
 
-    some = _some_people(learn.people, EBM_ROWS)
+    some = some_people(learn.people, EBM_ROWS)
     values = learn.features[some]
     # interpret cannot take a column of which nothing is known; it adds nothing.
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
@@ -244,17 +244,6 @@ def _is_long_tailed(key: str) -> bool:
     if feature is None or key.endswith(SUFFIX) or key == DAY:
         return False
     return feature.unit in ("count", "seconds", "days", "points", "attempts", "times")
-
-
-def _some_people(people: Any, most: int) -> "Any":
-    """Rows of so many people that there are about as many rows as wanted; all where there are fewer."""
-    import numpy as np
-
-    if len(people) <= most:
-        return np.arange(len(people))
-    unique = np.unique(people)
-    chosen = np.random.default_rng(SEED).permutation(unique)[: int(len(unique) * most / len(people))]
-    return np.flatnonzero(np.isin(people, chosen))
 
 
 def _of_names(bins: dict[str, int], score: "Floats") -> "tuple[Floats, Floats]":

@@ -32,7 +32,8 @@ def run(*, now: datetime, label: str = LABEL) -> TrainingRun:
     started = time.monotonic()
     TrainingRun.objects.filter(at__lt=now - KEPT).delete()
     outcome, model, says = _trained(now=now, label=label)
-    if outcome == TrainingRun.Outcome.TRAINED and model is not None:
+    # One from an earlier night may have had nothing to be compared on then, and a run has ended since.
+    if model is not None and not model.is_live:
         says = f"{says} {gate(model, now=now)}"
     return TrainingRun.objects.create(
         at=now,

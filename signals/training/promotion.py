@@ -18,7 +18,7 @@ from signals import trust
 from signals.models import Finding, ModelVersion, Promotion
 from signals.risk import disagreements
 from signals.risk.live import live_model
-from signals.training.gate import Around, Bounds, Check, Comparison, Evidence, judge
+from signals.training.gate import AROUND, Around, Bounds, Check, Comparison, Evidence, judge
 
 LOCK = 0x524B5F4C495645  # one change of the live model at a time
 COUNTS = (Promotion.Outcome.PROMOTED, Promotion.Outcome.ROLLED_BACK)
@@ -66,6 +66,8 @@ def around(candidate: ModelVersion) -> Around:
             f"{finding.about}: {finding.get_kind_display().lower()} (since {finding.opened_at:%-d %B})"
             for finding in Finding.objects.open()
             .filter(model__isnull=False)
+            # That the live model cannot be used is a reason for another one, not against it.
+            .exclude(kind=Finding.Kind.MODEL_FAULT)
             .select_related("model")
             .order_by("pk")
         ],
@@ -262,8 +264,11 @@ def refuse(*, candidate: ModelVersion, why: str, now: datetime, by: UUID | None 
 
 
 def was_refused(candidate: ModelVersion, *, live: ModelVersion, data: str) -> Promotion | None:
-    """The refusal of the same question on the same rows: asking every night would tell nothing new."""
-    return (
+    """The refusal of the same question on the same rows: asking every night would tell nothing new.
+
+    What was refused for what stood around it (an alert, a policy, what people found) is asked again: that changes.
+    """
+    before = (
         Promotion.objects.filter(
             candidate=candidate,
             outcome=Promotion.Outcome.REFUSED,
@@ -273,6 +278,10 @@ def was_refused(candidate: ModelVersion, *, live: ModelVersion, data: str) -> Pr
         .order_by("-pk")
         .first()
     )
+    comparison = comparison_of(before) if before is not None else None
+    if comparison is None or all(check.passes or check.key in AROUND for check in comparison.checks):
+        return None
+    return before
 
 
 def comparison_of(row: Promotion) -> Comparison | None:

@@ -79,6 +79,17 @@ def take(data: Dataset, wanted: "Flags | Whole") -> Dataset:
     )
 
 
+def some_people(people: "Whole", most: int) -> "Whole":
+    """The rows of so many people, by chance, that there are about as many rows as wanted; all where there are fewer."""
+    import numpy as np
+
+    if len(people) <= most:
+        return np.arange(len(people))
+    unique = np.unique(people)
+    chosen = np.random.default_rng(SEED).permutation(unique)[: int(len(unique) * most / len(people))]
+    return np.flatnonzero(np.isin(people, chosen))
+
+
 def weights(data: Dataset) -> "Floats":
     """How much each row counts: who was left alone although likely to be treated stands for those who were treated."""
     import numpy as np

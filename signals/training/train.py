@@ -15,9 +15,10 @@ from django.db import IntegrityError, transaction
 from signals.features.definitions import BY_KEY, VERSIONS
 from signals.labels import definition_of
 from signals.models import ModelVersion
+from signals.risk.groups import NAMES, signal_of
 from signals.risk.learned import pack
+from signals.training import ablation, cohorts, dataset, guards, measure
 from signals.training import card as cards
-from signals.training import cohorts, dataset, measure
 from signals.training.card import Card
 from signals.training.learn import Learning, learn
 from signals.training.methods import METHODS
@@ -44,7 +45,7 @@ def train(
 ) -> ModelVersion:
     """A candidate that learned from every run that was over by ``as_of``; the one there is where nothing has changed.
 
-    Raises CannotTrain, NothingToLearnFrom and UnknownDefinition, each saying what to mend.
+    Raises CannotTrain, NothingToLearnFrom, UnfitForTraining and UnknownDefinition, each saying what to mend.
     """
     definition_of(label)
     if as_of > now:
@@ -61,6 +62,7 @@ def train(
         label=label, days=None, course_ids=sorted({run.course_id for run in runs}), now=as_of
     )
     data = usable(_of_runs(everything, {(run.course_id, run.starts_on) for run in runs}))
+    guards.check(data, now=as_of)
     learned_from = dataset.dataset_hash(data)
     learning = learn(data, method=method)
     code = code_version()
@@ -186,7 +188,7 @@ def _card(
                 key,
                 VERSIONS[key],
                 name=BY_KEY[key].name,
-                group=str(BY_KEY[key].owner),
+                group=NAMES[signal_of(key)],
                 importance=model.importance.get(key),
                 unknown=float(np.isnan(used[key]).mean()),
                 sensitivity=str(BY_KEY[key].sensitivity),
@@ -195,13 +197,12 @@ def _card(
         ),
         metrics=measure.by_day(data, probability, rounds=50),
         measured_on="Runs of the training years, each by a model that had not seen it.",
-        slices={
-            "course": measure.by_course(data, probability, whole, rounds=50),
-            "day": {str(day): measure.figures(data, probability, data.day == day, rounds=50) for day in days},
-        },
+        # By day they are in the metrics.
+        slices={"course": measure.by_course(data, probability, whole, rounds=50)},
         fairness=measure.fair(data, probability, data.day == middle),
         calibration=cards.calibration(probability, data.y),
         scores=cards.scores(probability),
+        ablation=ablation.without_each_signal(data, model.keys),
         training_distribution=distribution,
         distribution_by_day=by_day,
         tried=tuple(

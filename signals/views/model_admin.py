@@ -26,6 +26,7 @@ from signals.training.remedies import REMEDIES
 from signals.views import plots
 
 FOLDER = "admin/signals/modelversion"
+FEATURES_AT_ONCE = 20  # on a card; the rest opens below
 
 
 class WhyForm(forms.Form):
@@ -155,6 +156,7 @@ class ModelVersionAdmin(admin.ModelAdmin):
             .first()
         )
         points = plots.dots(card.calibration)
+        features = sorted(card.features, key=lambda one: (-(one.importance or 0), one.key))
         return self._page(
             request,
             "card.html",
@@ -167,7 +169,8 @@ class ModelVersionAdmin(admin.ModelAdmin):
             measured_on=card.measured_on,
             slices=[(name, _table(shown(groups))) for name, groups in card.slices.items()],
             reports=_reports(fairness.load(card.fairness)),
-            features=sorted(card.features, key=lambda one: (-(one.importance or 0), one.key)),
+            features=features[:FEATURES_AT_ONCE],
+            more_features=features[FEATURES_AT_ONCE:],
             ablation=sorted(card.ablation, key=lambda one: -(one.drop.value or 0)),
             dots=points,
             line=plots.line(points),
@@ -186,7 +189,7 @@ class ModelVersionAdmin(admin.ModelAdmin):
         model = self._model(request, str(model_id))
         return self._why(
             request,
-            title=f"Let {model.name} through the gate",
+            title=f"Take {model.name} to the gate",
             says="It is compared with the live model on people neither learned from, which takes a minute or two."
             " It goes live only if every check passes; either way a row says why.",
             act=lambda why: promotion.ask(candidate=model, because=why, now=timezone.now(), by=_by(request)),

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from time_machine import travel
 
+from coaching.models import Case
 from consent.models import AuditEntry
 from signals.models import FeatureRow, Label, Risk, SecondLook
 from signals.risk.score import live_model
@@ -99,6 +100,16 @@ def test_it_keeps_an_answer_and_shows_the_next(coach: Client, circle: Circle) ->
     assert (first.answer, first.answered_by, first.note) == ("needs_help", circle.coach.pk, "On leave soon")
     assert Label.objects.get().value is True
     assert AuditEntry.objects.filter(action="second_look.answer").count() == 1
+
+
+def test_it_says_whether_anybody_helps_now(coach: Client, circle: Circle) -> None:
+    look = make_look(circle)
+
+    page = coach.post(f"/inbox/second-looks/{look.pk}/", {"says": "needs_help"}, follow=True)
+
+    has_case = Case.objects.open().filter(enrolment=circle.enrolment).exists()
+    said = "Their case is in the inbox." if has_case else "No case opens by this alone"
+    assert said in page.content.decode()
 
 
 def test_its_part_is_the_same_as_the_page(coach: Client, circle: Circle) -> None:

@@ -1,9 +1,13 @@
 """From a feature to the events and results behind it, in its window and no others."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from signals.archive import cooling
+from signals.archive.write import archive
 from signals.features.definitions import BY_KEY
 from signals.features.refresh import refresh
 from signals.models import AssessmentResult, Event, Verb
@@ -88,6 +92,22 @@ def test_it_is_bounded() -> None:
     found = evidence.of(enrolment, Signal.ACTIVITY, feature="amount_30")
 
     assert (len(found.events), found.is_cut) == (evidence.MOST_EVENTS, True)
+
+
+def test_it_says_which_months_of_the_window_are_in_the_cold_store(tmp_path: Path, settings: Any) -> None:
+    settings.ARCHIVE_DIR = str(tmp_path / "archive")
+    enrolment = enrolled()
+    make_event(enrolment, day(3))
+    make_event(enrolment, day(40))
+    refresh(now=day(41))
+    archive(now=day(60))
+    cooling.cool(date(2026, 1, 1), now=day(60))
+
+    found = evidence.of(enrolment, Signal.ACTIVITY, feature="amount")
+
+    assert (len(found.events), found.cold) == (1, (date(2026, 1, 1),))
+    assert evidence.cold_months("amount_7", enrolment, as_of=day(41)) == ()
+    assert evidence.cold_months("mastery", enrolment, as_of=day(41)) == ()
 
 
 def test_it_gives_each_feature_with_value_window_and_version() -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from learners.models import Competency, Enrolment, JobRole, PlanStep, RoleCompetency
 from signals.features import catalogue, compile, expression, outdated
+from signals.features.bulk import compute as bulk
 from signals.features.definitions import COMPUTED, COUNTS, FEATURES
 from signals.features.feature import Feature, Source
 from signals.features.kinds import KINDS, TYPES, kind_of_type
@@ -264,6 +265,24 @@ def test_a_definition_that_raises_on_some_data_is_unknown_for_its_batch_only(def
     assert list(FeatureFault.objects.values_list("key", "fault")) == [("active_day_share", "DataError 22012")]
     make_event(enrolment, day(3), amount=4)
     assert features_of(enrolment, now=day(4))["active_day_share"] == 2
+
+
+@pytest.mark.slow
+def test_a_definition_that_raises_on_some_data_in_bulk_is_unknown_there(
+    definitions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two of all are enough: which one raises is asked of each alone.
+    some = tuple(f for f in COMPUTED if f.key in ("amount", "amount_14", "days_inactive"))
+    definitions(amount_14=lambda t: t.amount.cast("string").concat("x").cast("int64"))
+    monkeypatch.setattr(bulk, "COMPUTED", some)
+    enrolment = enrolled()
+    make_event(enrolment, day(1), amount=4)
+
+    table = bulk.compute_table([(enrolment.pk, day(2))])
+
+    values = dict(zip(table.keys, table.values[0].tolist(), strict=True))
+    assert values["amount_14"] != values["amount_14"]  # not known
+    assert (values["amount"], values["days_inactive"]) == (4, pytest.approx(1))
 
 
 def test_a_fault_is_noted_once_per_definition() -> None:

@@ -70,3 +70,18 @@ def test_it_leaves_out_runs_that_were_over_when_a_model_was_trained(candidate: M
 
     with pytest.raises(heldout.NothingHeldOut):
         heldout.rows(models=(candidate,), now=day(100), days=(14,))
+
+
+def test_it_compares_with_what_scores_in_the_place_of_a_live_model_that_cannot_be_used(
+    candidate: ModelVersion,
+) -> None:
+    ended("person-0001", "completed")
+    ended("person-0002", "failed")
+    ModelVersion.objects.filter(is_live=True).update(is_live=False)
+    broken = make_version("broken", kind="logistic", artefact=b"not ours", is_live=True)
+
+    found = heldout.evidence(candidate=candidate, compared_with=broken, now=day(100), days=(14,))
+
+    assert found.live == "broken"
+    assert "“broken” cannot be used" in found.stands_in
+    assert "with “composite-1”, which scores instead" in found.stands_in

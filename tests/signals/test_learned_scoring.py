@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals.features.refresh import refresh, refresh_enrolments
-from signals.models import ModelFault, ModelVersion, Risk
+from signals.models import Finding, ModelFault, ModelVersion, Promotion, Risk
+from signals.quality.alerts import messages
 from signals.risk import learned, live
 from signals.risk.composite import Assessed
 from signals.risk.known import Known
@@ -223,6 +224,9 @@ def test_scoring_goes_on_with_the_last_good_model(models: dict[Any, Any], fault:
     refresh_enrolments([enrolment.pk], now=NOW)
     models[b"other release"] = fault
     bad = make_version("logistic-2", now=NOW, is_live=True, artefact=b"other release")
+    Promotion.objects.create(
+        candidate=bad, replaced=good, at=NOW, outcome="promoted", reason="It was better."
+    )
 
     refresh_enrolments([enrolment.pk], now=NOW + timedelta(days=1))
 
@@ -230,6 +234,41 @@ def test_scoring_goes_on_with_the_last_good_model(models: dict[Any, Any], fault:
     told = ModelFault.objects.get()
     assert (told.version, told.scored_with, told.over_at) == (bad, "logistic-1", None)
     assert told.says
+
+
+@pytest.mark.django_db
+def test_what_was_taken_back_stands_in_for_nobody(models: dict[Any, Any]) -> None:
+    enrolment = scored_once()
+    wrong = make_version("logistic-1", now=NOW, taken_back_at=NOW)
+    models[b"other release"] = UnusableModel("Other release.")
+    bad = make_version("logistic-2", now=NOW, is_live=True, artefact=b"other release")
+    Promotion.objects.create(
+        candidate=bad, replaced=wrong, at=NOW, outcome="promoted", reason="It was better."
+    )
+
+    refresh_enrolments([enrolment.pk], now=NOW)
+
+    assert Risk.objects.get(pk=enrolment.pk).model_version.name == "composite-1"
+
+
+@pytest.mark.django_db
+def test_a_model_that_cannot_be_used_is_mailed_once_and_until_it_is_over(models: dict[Any, Any]) -> None:
+    enrolment = scored_once()
+    models[b"artefact"] = UnusableModel("Other release.")
+    version = make_version("logistic-1", now=NOW, is_live=True)
+
+    for hours in range(2):
+        refresh_enrolments([enrolment.pk], now=NOW + timedelta(hours=hours))
+    mails = messages(list(Finding.objects.select_related("model")), ["admin@works.example"])
+    models[b"artefact"] = Additive(WEIGHTS)
+    live._ready.pop(version.pk)  # as a new process begins
+    refresh_enrolments([enrolment.pk], now=NOW + timedelta(hours=3))
+
+    assert [mail.subject for mail in mails] == [
+        "Rekindle data quality: Model logistic-1: the live model cannot be used"
+    ]
+    assert "“composite-1” scores in its place" in str(mails[0].body)
+    assert Finding.objects.get().ending == "recovered"
 
 
 @pytest.mark.django_db

@@ -313,6 +313,18 @@ def test_it_lets_the_gate_decide_about_what_a_night_learned(monkeypatch: pytest.
     assert live_model(now=NOW).name == "candidate"
 
 
+def test_it_asks_the_gate_about_a_candidate_of_an_earlier_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    live_model(now=NOW)
+    candidate = make_version()
+    monkeypatch.setattr(nightly, "_train", lambda: lambda **_: candidate)
+    monkeypatch.setattr(heldout, "evidence", lambda **_: make_evidence())
+
+    run = nightly.run(now=NOW)
+
+    assert run.outcome == "same"
+    assert live_model(now=NOW) == candidate
+
+
 def test_it_does_not_ask_the_gate_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     live_model(now=NOW)
     candidate = make_version()
@@ -329,7 +341,8 @@ def test_it_keeps_the_last_runs_aside_to_compare_on() -> None:
     runs = [cohorts.Run(1, day(number).date(), 300, day(number)) for number in range(6)]
 
     assert cohorts.held_out(runs) == runs[4:]
-    assert cohorts.held_out(runs[:1]) == runs[:1]
+    assert cohorts.held_out(runs[:3]) == runs[2:3]
+    assert cohorts.held_out(runs[:1]) == []
 
 
 def test_it_holds_a_run_over_only_when_nearly_everybody_has_ended() -> None:

@@ -12,6 +12,7 @@ from consent.models import AuditEntry
 from interventions.policy import store
 from signals import trust
 from signals.features.refresh import refresh
+from signals.features.retired import retire
 from signals.models import Finding, ModelVersion, Promotion, Risk
 from signals.risk import rescore
 from signals.risk.score import live_model
@@ -162,6 +163,44 @@ def test_it_waits_for_an_alert_about_a_model(live: ModelVersion) -> None:
         promote(make_version())
 
 
+def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersion) -> None:
+    Finding.objects.create(
+        model=live,
+        kind=Finding.Kind.MODEL_FAULT,
+        opened_at=NOW,
+        last_seen_at=NOW,
+        measured=0,
+        cases=0,
+        says="…",
+        mend="…",
+    )
+
+    promote(make_version())
+
+    assert live_model(now=NOW).name == "candidate"
+    assert Finding.objects.get().ending == "out_of_use"
+
+
+def test_it_asks_again_what_was_refused_for_an_alert(live: ModelVersion) -> None:
+    candidate = make_version()
+    alert = Finding.objects.create(
+        model=live,
+        kind=Finding.Kind.MODEL_DRIFT,
+        opened_at=NOW,
+        last_seen_at=NOW,
+        measured=0.4,
+        cases=900,
+        says="…",
+        mend="…",
+    )
+    with pytest.raises(promotion.Refused):
+        promote(candidate)
+
+    assert promotion.was_refused(candidate, live=live, data="rows-1") is None
+    Finding.objects.filter(pk=alert.pk).update(closed_at=NOW, ending="accepted")
+    assert promote(candidate).outcome == "promoted"
+
+
 def test_it_keeps_promotions_as_they_were_written(live: ModelVersion) -> None:
     promote(make_version())
 
@@ -235,6 +274,24 @@ def test_it_scores_everybody_anew_a_few_at_a_time(live: ModelVersion) -> None:
     assert (first, waits, rest) == (2, 0, 1)
     assert set(Risk.objects.values_list("model_version__name", flat=True)) == {"candidate"}
     assert rescore.mark(now=day(3), limit=2) == 0
+
+
+def test_it_scores_anew_without_a_retired_feature(live: ModelVersion) -> None:
+    enrolment = enrolled()
+    make_event(enrolment, day(1))
+    refresh(now=day(2))
+    Risk.objects.update(review_at=None)
+    retire(key="late", reason="It says nothing here.", now=day(2.5))
+
+    marked = rescore.mark(now=day(3))
+    refresh(now=day(3))
+
+    assert marked == 1
+    assert Risk.objects.get(pk=enrolment.pk).as_of == day(3)
+    Risk.objects.update(review_at=None)
+    assert rescore.mark(now=day(3)) == 0
+    Risk.objects.update(as_of=day(2))
+    assert rescore.mark(now=day(8)) == 0  # the weekly look has found it since
 
 
 def test_it_does_not_act_on_what_a_model_said_that_was_taken_back(live: ModelVersion) -> None:

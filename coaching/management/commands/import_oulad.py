@@ -50,12 +50,15 @@ class Command(BaseCommand):
         try:
             for run in runs:
                 imported = prepare(tables, run, starts_by=options["shift_to"], now=now)
+                # Of a run that still goes on, the days to come have not been learned yet: sent, they would wait in the
+                # quarantine.
+                to_day = imported.writer.day_of(now.date()) - 1
                 with tqdm(
-                    total=tables.count_clicks(run),
+                    total=tables.count_clicks(run, to_day=to_day),
                     desc=f"{run.module} {run.presentation}",
                     unit=" statements",
                 ) as bar:
-                    send(tables, imported, endpoint, progress=bar.update)
+                    send(tables, imported, endpoint, to_day=to_day, progress=bar.update)
         except Refused as fault:
             raise CommandError(str(fault)) from fault
         seconds = time.perf_counter() - began

@@ -17,6 +17,8 @@ from coaching.models import Case
 from config.stages import run_all
 from interventions.models import Decision, Delivery, ManagerAsk
 from learners.models import Role, User
+from signals.models import TrainingRun
+from signals.training import nightly
 
 PILOT_DAY = 21  # until then everybody only learns
 QUIET_DAYS = 2  # of late nobody acted, so that something waits for whoever signs in
@@ -50,6 +52,9 @@ class Command(BaseCommand):
             for day in bar:
                 self._pass(sample, endpoint, day, today, now)
         run_all(now=timezone.now(), only=("tally",))  # the data quality page is true from the first look on
+        # And the page of models says in words what a night came to: the one run goes on, nothing is to be learned yet.
+        if not TrainingRun.objects.exists():
+            nightly.run(now=timezone.now())
         self._say(sample)  # where no day has passed, the beat looks after what time alone has changed
 
     @staticmethod

@@ -1,5 +1,6 @@
 """The features of many points at once: as they would have been served at that moment."""
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,13 +10,15 @@ from signals.features.bulk.export import export_events, take_events
 from signals.features.bulk.scratch import MEMORY, scratch
 from signals.features.bulk.tables import Point
 from signals.features.bulk.versions import lay_out
-from signals.features.compile import compute_in_bulk, duckdb_sql
+from signals.features.compile import compiled, compute_in_bulk, duckdb_sql
 from signals.features.definitions import COMPUTED
 
 if TYPE_CHECKING:
     import numpy as np
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 40_000  # points laid out and computed together; memory grows with it
 
@@ -51,11 +54,34 @@ def compute_table(points: Sequence[Point], *, mark_lag_days: int = 0, memory: st
             lay_out(duck)
             tables.put_tables(duck, mark_lag_days=mark_lag_days)
             refuse_what_is_ahead(duck)
-            found = duck.execute(duckdb_sql()).fetchnumpy()
+            found = _computed(duck)
             place = found["enrolment_id"].astype(np.int64)
             for column, key in enumerate(keys):
                 values[place, column] = np.ma.filled(found[key].astype(np.float64), np.nan)
     return Table(keys, values)
+
+
+def _computed(duck: Any) -> dict[str, Any]:
+    """The features of the points laid out here, by column. A definition that raises on them is unknown for them.
+
+    Training goes on without it, as serving does; the log says which it was (never the message, which may quote data).
+    """
+    import duckdb
+
+    try:
+        return dict(duck.execute(duckdb_sql()).fetchnumpy())
+    except duckdb.Error:
+        everything = frozenset(feature.key for feature in COMPUTED)
+        raising = {}
+        for key in sorted(everything):
+            try:
+                duck.execute(compiled("duckdb", everything - {key}).sql).fetchall()
+            except duckdb.Error as fault:
+                raising[key] = type(fault).__name__
+        if not raising:
+            raise
+        logger.error("Features that raise on these rows count as unknown in them: %s", raising)
+        return dict(duck.execute(compiled("duckdb", frozenset(raising)).sql).fetchnumpy())
 
 
 def compute_here(duck: Any, points: Sequence[Point]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from signals.labels import UnknownDefinition
 from signals.training.dataset import NothingToLearnFrom
 from signals.training.evaluate import LABEL, CannotEvaluate, evaluate, told, write_predictions
+from signals.training.guards import UnfitForTraining
 from signals.training.methods import METHODS
 from signals.training.presentations import UnknownPresentation
 from signals.training.rows import CannotTrain
@@ -60,6 +61,7 @@ class Command(BaseCommand):
             CannotEvaluate,
             CannotTrain,
             NothingToLearnFrom,
+            UnfitForTraining,
             UnknownDefinition,
             UnknownPresentation,
         ) as fault:

@@ -7,8 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from signals.labels import UnknownDefinition
+from signals.training import cohorts
 from signals.training.card import read
 from signals.training.dataset import NothingToLearnFrom
+from signals.training.guards import UnfitForTraining
 from signals.training.markdown import METRICS, figure
 from signals.training.methods import METHODS
 from signals.training.rows import CannotTrain
@@ -20,7 +22,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--as-of", metavar="DATE", help="use nothing known later (YYYY-MM-DD; default: now)"
+            "--as-of",
+            metavar="DATE",
+            help="use nothing known later (YYYY-MM-DD); default: what the night learns from, which keeps the last runs"
+            " that ended for the gate to compare on",
         )
         parser.add_argument(
             "--label", default=LABEL, help=f"name and version of the label (default: {LABEL})"
@@ -33,12 +38,12 @@ class Command(BaseCommand):
         now = timezone.now()
         try:
             model = train(
-                as_of=_moment(options["as_of"]) or now,
+                as_of=_moment(options["as_of"]) or cohorts.learn_as_of(now=now),
                 label=options["label"],
                 method=options["method"],
                 now=now,
             )
-        except (CannotTrain, NothingToLearnFrom, UnknownDefinition) as fault:
+        except (CannotTrain, NothingToLearnFrom, UnfitForTraining, UnknownDefinition) as fault:
             raise CommandError(str(fault)) from fault
         card = read(model.card)
         if model.created_at != now:
