@@ -6,19 +6,20 @@ A card of another release is read as far as it is understood: what is missing is
 """
 
 from collections.abc import Mapping
-from math import isfinite
+from math import isfinite, log
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.training.dataset import Dataset, Flags, Floats
 
 FORMAT = 1
 BINS = 10  # of a feature's distribution
 SCORE_BINS = 20
 CALIBRATION_BINS = 15
 LEAST_ROWS = 100  # of a day, for its own distribution
+_FLOOR = 1e-4  # an empty bin would make an index without an end
 LEAST_SHOWN = 5  # a group of fewer people is never shown
 
 
@@ -106,6 +107,9 @@ class Distribution(msgspec.Struct, frozen=True):
     edges: tuple[float, ...]
     shares: tuple[float, ...]  # one more than edges
     unknown: float
+    # How far (as a population stability index) the run that was furthest from all of them was. Courses differ: their
+    # plans, their calendars, how much there is to click. No further than that is no drift.
+    between_runs: float = 0.0
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -173,14 +177,47 @@ def distributions(data: "Dataset") -> tuple[dict[str, Distribution], dict[str, d
     """``training_distribution`` and ``distribution_by_day`` of a training set."""
     import numpy as np
 
-    def of(rows: "Floats") -> dict[str, Distribution]:
-        return {key: distribution(rows[:, place]) for place, key in enumerate(data.keys)}
+    names = np.array(data.cohorts)
 
-    return of(data.features), {
-        str(day): of(data.features[data.day == day])
+    def of(wanted: "Flags") -> dict[str, Distribution]:
+        rows, runs = data.features[wanted], names[wanted]
+        large = [
+            name
+            for name, people in zip(*np.unique(runs, return_counts=True), strict=True)
+            if people >= LEAST_ROWS
+        ]
+        found = {}
+        for place, key in enumerate(data.keys):
+            whole = distribution(rows[:, place])
+            furthest = max((psi(whole, rows[runs == name, place]) for name in large), default=0.0)
+            found[key] = msgspec.structs.replace(whole, between_runs=furthest)
+        return found
+
+    return of(np.ones(len(data), dtype=np.bool_)), {
+        str(day): of(data.day == day)
         for day in np.unique(data.day).tolist()
         if (data.day == day).sum() >= LEAST_ROWS
     }
+
+
+def psi(then: Distribution, values: "Floats") -> float:
+    """The population stability index against training; "not known" is a bin like any other."""
+    import numpy as np
+
+    known = values[np.isfinite(values)]
+    unknown = 1 - len(known) / len(values) if len(values) else 0.0
+    shares = (
+        shares_between(known, np.array(then.edges)).tolist()
+        if then.shares
+        # Nothing was known of it in training: whatever is known now is new.
+        else [1.0 if len(known) else 0.0]
+    )
+    expected = [share * (1 - then.unknown) for share in then.shares or (0.0,)] + [then.unknown]
+    actual = [share * (1 - unknown) for share in shares] + [unknown]
+    return sum(
+        (max(now, _FLOOR) - max(was, _FLOOR)) * log(max(now, _FLOOR) / max(was, _FLOOR))
+        for was, now in zip(expected, actual, strict=True)
+    )
 
 
 def shares_between(known: "Floats", edges: "Floats") -> "Floats":

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import log, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
@@ -17,12 +17,12 @@ from signals.features.definitions import BY_KEY
 from signals.models import Finding, ModelVersion
 from signals.risk.live import live_model
 from signals.training import card as cards
-from signals.training.card import Distribution
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Floats
+    pass
 
 PSI_MOVED = 0.2  # the usual bound: a shift that matters
+BEYOND_RUNS = 1.5  # times what lay between the runs of training: a course unlike them is not yet drift
 PSI_GROWN = 0.1  # an acknowledged shift is news again when it has grown by so much
 LEAST_ROWS = 200  # of one day since the start
 MOST_ROWS = 20_000
@@ -31,7 +31,6 @@ CALIBRATION_OFF = 0.05
 CALIBRATION_Z = 3.0
 ENDED_WITHIN = timedelta(days=180)
 SEEN_AFTER_DAYS = 28  # what was said so long after the start is compared with how it ended
-_FLOOR = 1e-4  # an empty bin would make an index without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,11 @@ class Shift:
     psi: float
     unknown_then: float
     unknown_now: float
+    between_runs: float = 0.0  # how far the runs of the training set were from each other
 
     @property
     def moved(self) -> bool:
-        return self.psi > PSI_MOVED
+        return self.psi > max(PSI_MOVED, BEYOND_RUNS * self.between_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +79,6 @@ class Calibration:
 # --- arithmetic ---------------------------------------------------------------------------------------------------
 
 
-def psi(then: Distribution, values: "Floats") -> float:
-    """The population stability index against training; "not known" is a bin like any other."""
-    import numpy as np
-
-    known = values[np.isfinite(values)]
-    unknown = 1 - len(known) / len(values) if len(values) else 0.0
-    shares = (
-        cards.shares_between(known, np.array(then.edges)).tolist()
-        if then.shares
-        # Nothing was known of it in training: whatever is known now is new.
-        else [1.0 if len(known) else 0.0]
-    )
-    expected = [share * (1 - then.unknown) for share in then.shares or (0.0,)] + [then.unknown]
-    actual = [share * (1 - unknown) for share in shares] + [unknown]
-    return sum(
-        (max(now, _FLOOR) - max(was, _FLOOR)) * log(max(now, _FLOOR) / max(was, _FLOOR))
-        for was, now in zip(expected, actual, strict=True)
-    )
-
-
 def stability_of(
     rows: Sequence[tuple[int, Mapping[str, Any]]], card: cards.Card, used: Sequence[str]
 ) -> Stability:
@@ -121,7 +101,7 @@ def stability_of(
         )
     shifts = []
     for key in used:
-        index = then_unknown = now_unknown = 0.0
+        index = between = then_unknown = now_unknown = 0.0
         weight = 0
         for day, group in judged.items():
             then = (card.distribution_by_day.get(day) or card.training_distribution).get(key)
@@ -129,7 +109,8 @@ def stability_of(
                 continue
             values = np.array([_number(features.get(key)) for features in group])
             # By chance alone it is near (bins - 1) / rows: taken off, so that few rows do not look like a shift.
-            index += len(group) * max(psi(then, values) - (len(then.shares) or 1) / len(group), 0.0)
+            index += len(group) * max(cards.psi(then, values) - (len(then.shares) or 1) / len(group), 0.0)
+            between += len(group) * then.between_runs
             then_unknown += len(group) * then.unknown
             now_unknown += len(group) * float(np.isnan(values).mean())
             weight += len(group)
@@ -142,6 +123,7 @@ def stability_of(
                     index / weight,
                     then_unknown / weight,
                     now_unknown / weight,
+                    between / weight,
                 )
             )
     return Stability(tuple(sorted(shifts, key=lambda shift: (-shift.psi, shift.key))), total)

@@ -11,6 +11,7 @@ from signals.quality.alerts import messages
 from signals.risk.live import live_model
 from signals.training import card as cards
 from signals.training import drift
+from signals.training.dataset import Dataset
 from signals.training.drift import Calibration, Shift, Stability
 from tests.support.promotions import NOW
 
@@ -24,6 +25,28 @@ def drawn(mean: float, *, number: int = 1000, unknown: float = 0.0, seed: int = 
     values = chance.normal(mean, 1.0, number)
     values[chance.random(number) < unknown] = np.nan
     return values
+
+
+def dataset(features: Any, cohorts: list[str]) -> Dataset:
+    """Rows of day 14 with this one feature."""
+    import numpy as np
+
+    n = len(cohorts)
+    nothing = np.zeros(n)
+    return Dataset(
+        np.arange(n),
+        nothing,
+        np.full(n, 14),
+        nothing.astype(int),
+        tuple(cohorts),
+        "core-2",
+        (KEY,),
+        features,
+        "passed_by_end@1",
+        nothing,
+        nothing.astype(bool),
+        np.full(n, np.nan),
+    )
 
 
 def rows(values: Any, *, day: int = 14) -> list[tuple[int, dict[str, Any]]]:
@@ -68,6 +91,19 @@ def test_it_compares_people_with_those_as_long_in_their_course() -> None:
 
     assert not drift.stability_of(late, card(day14=0.0, day84=3.0), [KEY]).shifts[0].moved
     assert drift.stability_of(late, card(day14=0.0), [KEY]).shifts[0].moved
+
+
+def test_it_does_not_take_another_course_for_drift() -> None:
+    import numpy as np
+
+    runs = [drawn(mean, number=400, seed=number) for number, mean in enumerate((0.0, 2.0, 4.0))]
+    known = cards.distributions(
+        dataset(np.concatenate(runs)[:, None], [f"c{n // 400}" for n in range(1200)])
+    )[1]
+    learned = cards.Card(training_distribution=known["14"], distribution_by_day=known)
+
+    assert not drift.stability_of(rows(drawn(4.2, seed=8)), learned, [KEY]).shifts[0].moved
+    assert drift.stability_of(rows(drawn(9.0)), learned, [KEY]).shifts[0].moved
 
 
 def test_it_says_that_too_few_came_to_tell() -> None:
