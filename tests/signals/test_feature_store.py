@@ -234,7 +234,10 @@ def definitions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_a_definition_that_raises_is_unknown_and_noted_and_the_others_go_on(definitions: Any) -> None:
-    definitions(amount_7=lambda t: t.no_such_column.sum(), pace=lambda t: 1 / 0)
+    definitions(
+        amount_7=lambda t: t.no_such_column.sum(),
+        pace=lambda t: 1 / 0,
+    )
     enrolment = enrolled()
     make_event(enrolment, day(1), amount=4)
 
@@ -273,7 +276,7 @@ def test_a_definition_that_raises_on_some_data_in_bulk_is_unknown_there(
 ) -> None:
     # Two of all are enough: which one raises is asked of each alone.
     some = tuple(f for f in COMPUTED if f.key in ("amount", "amount_14", "days_inactive"))
-    definitions(amount_14=lambda t: t.amount.cast("string").concat("x").cast("int64"))
+    definitions(amount_14=lambda t: t.amount.cast("string").concat("x").cast("int64").sum())
     monkeypatch.setattr(bulk, "COMPUTED", some)
     enrolment = enrolled()
     make_event(enrolment, day(1), amount=4)
