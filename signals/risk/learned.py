@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import zstandard
 
+from signals.risk.unknown import never_raising
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-FORMAT = 1  # of the artefact; another one is refused, not guessed at
+FORMAT = 2  # of the artefact; another one is refused, not guessed at
 DAY = "day"  # the feature that says how far into the course it is
 _LEVEL = 9
 _LARGEST = 64 * 1024 * 1024  # a model of ours has some hundred kilobytes
@@ -79,7 +81,7 @@ class Model:
     importance: Mapping[str, float] = field(default_factory=dict)  # mean |contribution| in training
 
     def raw(self, features: "Floats") -> tuple["Floats", "Floats"]:
-        """Log-odds before calibration: the base and what each feature adds."""
+        """Log-odds before calibration: the base and what each feature adds. An unknown one adds nothing to a risk."""
         import numpy as np
 
         if features.ndim != 2 or features.shape[1] != len(self.keys):
@@ -93,7 +95,7 @@ class Model:
             here, added = part.raw(rows)
             base += here / len(self.parts)
             contributions += added / len(self.parts)
-        return base, contributions
+        return base, never_raising(contributions, rows)
 
     def score(self, features: "Floats") -> Scored:
         import numpy as np

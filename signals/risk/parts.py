@@ -31,7 +31,7 @@ class Linear:
     """A logistic model per anchor day; between two anchors their log-odds are interpolated.
 
     A value becomes sign(v)·log(1 + |v|) where ``logged``, is centred and scaled, and cut at ``cut`` spreads. What is
-    not known adds ``unknown`` instead.
+    not known counts as the centre: it adds nothing.
     """
 
     logged: "Floats"  # (k) 1 or 0
@@ -41,22 +41,18 @@ class Linear:
     days: "Floats"  # (a) anchors
     day_at: int  # which feature says the day; -1: none
     weights: "Floats"  # (a, k)
-    unknown: "Floats"  # (a, k)
     base: "Floats"  # (a)
 
     def raw(self, rows: "Floats") -> tuple["Floats", "Floats"]:
         import numpy as np
 
-        values = self.prepared(rows)
-        absent = np.isnan(values)
-        values = np.where(absent, 0.0, values)
+        values = np.nan_to_num(self.prepared(rows), nan=0.0)
         base, contributions = np.zeros(len(rows)), np.zeros(rows.shape)
         shares = self._shares(rows)
         for anchor in range(len(self.days)):
             share = shares[:, anchor]
-            added = values * self.weights[anchor] + absent * self.unknown[anchor]
             base += share * self.base[anchor]
-            contributions += share[:, None] * added
+            contributions += share[:, None] * values * self.weights[anchor]
         return base, contributions
 
     def prepared(self, rows: "Floats") -> "Floats":
@@ -83,7 +79,7 @@ class Linear:
             "day_at": self.day_at,
             **{
                 name: getattr(self, name).tolist()
-                for name in ("logged", "centre", "scale", "days", "weights", "unknown", "base")
+                for name in ("logged", "centre", "scale", "days", "weights", "base")
             },
         }
 
@@ -93,12 +89,10 @@ class Linear:
 
         arrays = {
             name: np.asarray(stored[name], dtype=np.float64)
-            for name in ("logged", "centre", "scale", "days", "weights", "unknown", "base")
+            for name in ("logged", "centre", "scale", "days", "weights", "base")
         }
         anchors = len(arrays["days"])
-        shapes = {"days": (anchors,), "base": (anchors,)} | dict.fromkeys(
-            ("weights", "unknown"), (anchors, width)
-        )
+        shapes = {"days": (anchors,), "base": (anchors,), "weights": (anchors, width)}
         for name, array in arrays.items():
             if array.shape != shapes.get(name, (width,)) or not np.isfinite(array).all():
                 raise ValueError(f"{name} has the wrong shape")

@@ -8,23 +8,18 @@ what was not is counted by features of its own (missing work, days without activ
 
 from typing import TYPE_CHECKING, Any
 
-from signals.risk.learned import Scored
-
 if TYPE_CHECKING:
     import numpy as np
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def never_raising(scored: Scored, features: "Floats") -> Scored:
-    """The same scores without what unknown features would add; the contributions still add up to the risk."""
+def never_raising(contributions: "Floats", features: "Floats") -> "Floats":
+    """(n, k) contributions without what unknown features (NaN) would add to a risk."""
     import numpy as np
 
-    raising = np.isnan(features) & (scored.contributions > 0)
-    if not raising.any():
-        return scored
-    contributions = np.where(raising, 0.0, scored.contributions)
-    return Scored(logistic(scored.base + contributions.sum(axis=1)), scored.base, contributions)
+    raising = np.isnan(features) & (contributions > 0)
+    return np.where(raising, 0.0, contributions) if raising.any() else contributions
 
 
 def logistic(log_odds: "Floats") -> "Floats":

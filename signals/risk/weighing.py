@@ -54,7 +54,8 @@ class Weigher:
         off = np.abs(told - logistic(raw.base + raw.contributions.sum(axis=1)))
         if float(off.max()) >= _ADDS_UP:
             raise UnusableModel("Its contributions do not add up to its risk.")
-        scored = never_raising(raw, features)
+        contributions = never_raising(raw.contributions, features)
+        value = logistic(raw.base + contributions.sum(axis=1))
 
         is_known = ~np.isnan(features)
         weights = np.array([max(self.importance.get(key, 0.0), 0.0) for key in keys])
@@ -65,8 +66,7 @@ class Weigher:
         for column, key in enumerate(keys):
             columns.setdefault(signal_of(key), []).append(column)
         by_signal = [
-            self._told(signal, places, scored.contributions, is_known, known)
-            for signal, places in columns.items()
+            self._told(signal, places, contributions, is_known, known) for signal, places in columns.items()
         ]
         assessed = []
         for number, row in enumerate(known):
@@ -75,16 +75,14 @@ class Weigher:
             reasons.sort(key=lambda reason: (-reason["contribution"], reason["signal"]))
             assessed.append(
                 Assessed(
-                    value=None
-                    if share < self.min_coverage
-                    else round(float(scored.probability[number]), _DIGITS),
+                    value=None if share < self.min_coverage else round(float(value[number]), _DIGITS),
                     coverage=share,
                     known_signals=sum(
                         reason["known"] and reason["signal"] != Signal.BACKGROUND.value for reason in reasons
                     ),
                     reasons=reasons,
                     review_at=next_review(row.features, as_of=row.as_of, windows=self.windows),
-                    base=round(float(scored.base[number]), _DIGITS),
+                    base=round(float(raw.base[number]), _DIGITS),
                 )
             )
         return assessed

@@ -1,7 +1,7 @@
-"""Trains on some runs and judges on others: what a model is worth on a year it has not seen."""
+"""Trains on some runs and judges on others: what a model is worth on a year, or a course, it has not seen."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +14,16 @@ from signals.training.baseline import composite
 from signals.training.learn import Learning, learn, probabilities
 from signals.training.population import DEFAULT_DAYS
 from signals.training.presentations import Presentation, find, own_ids
-from signals.training.rows import usable
+from signals.training.rows import by_family, by_run, take, usable
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.training.dataset import Dataset, Floats, Whole
 
 LABEL = "passed_by_end@1"
 BEYOND = 14  # days after the last one asked for that are still learned from
 COLUMNS = ("module", "presentation", "learner", "day", "probability", "label")
+# What is left out, in turn, when there is no later year to judge on.
+LEFT_OUT: "dict[str, Callable[[Dataset], Whole]]" = {"course": by_family, "run": by_run}
 
 
 class CannotEvaluate(ValueError):
@@ -30,15 +32,16 @@ class CannotEvaluate(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A model of the training runs, and the other runs with what it says of them."""
+    """What models of some runs say of other runs. One model, or one for each part that was left out in turn."""
 
-    learning: Learning
+    learned: tuple[Learning, ...]
     test: "Dataset"
     probability: "Floats"
     baseline: "Floats"
     presentations: dict[int, Presentation]  # by course
     trained_on: tuple[str, ...]
     mark_lag_days: int
+    left_out: str = ""  # in turn: "course" or "run"
 
 
 def evaluate(
@@ -63,31 +66,81 @@ def evaluate(
     if not days:
         raise CannotEvaluate("Say at least one day.")
     learn_from, judge_on = find(train), find(test)
-    learned = dataset.build(
-        label=label,
-        days=learning_days(days),
-        course_ids=[one.course_id for one in learn_from],
-        now=now,
-        mark_lag_days=mark_lag_days,
-    )
-    learn_from_rows = usable(learned)
-    guards.check(learn_from_rows, now=now)
-    learning = learn(learn_from_rows, method=method)
-    judged = dataset.build(
-        label=label,
-        days=sorted(set(days)),
-        course_ids=[one.course_id for one in judge_on],
-        now=now,
-        mark_lag_days=mark_lag_days,
-    )
+
+    def of(runs: Sequence[Presentation], days: Sequence[int]) -> "Dataset":
+        return dataset.build(
+            label=label,
+            days=days,
+            course_ids=[one.course_id for one in runs],
+            now=now,
+            mark_lag_days=mark_lag_days,
+        )
+
+    rows = usable(of(learn_from, learning_days(days)))
+    guards.check(rows, now=now)
+    learning = learn(rows, method=method)
+    judged = of(judge_on, sorted(set(days)))
     return Evaluation(
-        learning,
+        (learning,),
         judged,
         probabilities(learning.model, judged),
         composite(judged),
         {one.course_id: one for one in judge_on},
         tuple(sorted(set(train))),
         mark_lag_days,
+    )
+
+
+def cross_validate(
+    *,
+    train: Sequence[str],
+    leave_out: str,
+    days: Sequence[int],
+    now: datetime,
+    label: str = LABEL,
+    method: str = "",
+    mark_lag_days: int = 0,
+) -> Evaluation:
+    """How models do on the part of these presentations that each was not shown: a course with all its runs, or a run.
+
+    Everything, calibration too, is learned from the other parts. Raises as ``evaluate``.
+    """
+    import numpy as np
+
+    if not days:
+        raise CannotEvaluate("Say at least one day.")
+    runs = find(train)
+    everything = dataset.build(
+        label=label,
+        days=learning_days(days),
+        course_ids=[one.course_id for one in runs],
+        now=now,
+        mark_lag_days=mark_lag_days,
+    )
+    fold = LEFT_OUT[leave_out](everything)
+    if len(np.unique(fold)) < 2:
+        raise CannotEvaluate(
+            f"There is one {leave_out} only: without it nothing is left to learn from. Name more presentations."
+        )
+    wanted = np.isin(everything.day, sorted(set(days)))
+    probability = np.full(len(everything), np.nan)
+    learned = []
+    for number in np.unique(fold):
+        rows = usable(take(everything, fold != number))
+        guards.check(rows, now=now)
+        learned.append(learn(rows, method=method))
+        here = wanted & (fold == number)
+        probability[here] = probabilities(learned[-1].model, take(everything, here))
+    judged = take(everything, wanted)
+    return Evaluation(
+        tuple(learned),
+        judged,
+        probability[wanted],
+        composite(judged),
+        {one.course_id: one for one in runs},
+        tuple(sorted(set(train))),
+        mark_lag_days,
+        leave_out,
     )
 
 
@@ -108,13 +161,16 @@ def told(found: Evaluation, *, rounds: int = measure.ROUNDS) -> dict[str, Any]:
     answer = {
         "trained_on": list(found.trained_on),
         "tested_on": sorted({one.name for one in found.presentations.values()}),
+        "left_out": found.left_out,
         "label": found.test.label,
         "mark_lag_days": found.mark_lag_days,
-        "method": found.learning.model.kind,
+        "method": ", ".join(dict.fromkeys(one.model.kind for one in found.learned)),
         "tried": [
-            {"method": one.method, "auc": one.auc, "ap": one.ap, "on": one.on} for one in found.learning.tried
+            {"method": one.method, "auc": one.auc, "ap": one.ap, "on": one.on}
+            for learning in found.learned
+            for one in learning.tried
         ],
-        "features": list(found.learning.model.keys),
+        "features": list(dict.fromkeys(key for one in found.learned for key in one.model.keys)),
         "metrics": measure.by_day(found.test, found.probability, rounds=rounds),
         "baseline": measure.by_day(found.test, found.baseline, rounds=rounds),
         "slices": {

@@ -5,7 +5,7 @@ which few were looked at borrows from the days around it, and a small cohort fro
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from signals.features.cohort import SUFFIX
@@ -27,7 +27,6 @@ ANCHORS: tuple[float, ...] = (
     140,
 )  # days of the logistic model; between them it is interpolated
 NEAR = 0.5  # how far an anchor listens: to days within this share of its own, at least a week
-RARELY_UNKNOWN = 0.02
 CUT = 4.0  # spreads beyond which a value is as far as it goes
 EBM_ROWS = 40_000
 # Counts that grow with the age of the installation: what was much in the first year is little in the third.
@@ -130,7 +129,6 @@ def logistic(learn: Rows) -> tuple[Part, ...]:
         anchors,
         day_at,
         np.zeros((len(anchors), width)),
-        np.zeros((len(anchors), width)),
         np.zeros(len(anchors)),
     )
     values = part.prepared(learn.features)
@@ -140,20 +138,17 @@ def logistic(learn: Rows) -> tuple[Part, ...]:
     spread = np.sqrt((np.where(known, values - centre, 0) ** 2).sum(axis=0) / count)
     scale = np.where(spread > 1e-9, spread, 1.0)
     values = np.clip((values - centre) / scale, -CUT, CUT)
-    filled = np.where(known, values, 0.0)
-    gaps = (~known).mean(axis=0) > RARELY_UNKNOWN
-    design = np.hstack([filled, (~known)[:, gaps]])
-    weights, unknown, base = part.weights, part.unknown, part.base
+    # No column says that a value is not known: what it would learn to add to a risk is never counted.
+    design = np.where(known, values, 0.0)
     for place, anchor in enumerate(anchors):
         near = np.abs(day - anchor) <= max(7.0, NEAR * abs(anchor))
         if len(np.unique(learn.y[near])) < 2:
             near = np.ones(len(day), dtype=bool)
         model = LogisticRegression(C=LOGISTIC["c"], max_iter=400, tol=1e-4, random_state=SEED)
         model.fit(design[near], learn.y[near], sample_weight=learn.weight[near])
-        weights[place] = model.coef_[0][:width]
-        unknown[place, gaps] = model.coef_[0][width:]
-        base[place] = model.intercept_[0]
-    return (Linear(logged, centre, scale, CUT, anchors, day_at, weights, unknown, base),)
+        part.weights[place] = model.coef_[0]
+        part.base[place] = model.intercept_[0]
+    return (replace(part, centre=centre, scale=scale, cut=CUT),)
 
 
 def boosted(learn: Rows) -> tuple[Part, ...]:

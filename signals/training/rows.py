@@ -141,6 +141,13 @@ def folds(data: Dataset, *, most: int = FOLDS) -> "Whole":
     return np.array([place[units[cohort]] for cohort in data.cohorts], dtype=np.int64)
 
 
+def by_run(data: Dataset) -> "Whole":
+    """A fold for each cohort: what of a run that was never seen?"""
+    import numpy as np
+
+    return np.unique(np.array(data.cohorts), return_inverse=True)[1].astype(np.int64)
+
+
 def by_family(data: Dataset) -> "Whole":
     """A fold for each course: what of a course that was never seen?"""
     import numpy as np

@@ -1,10 +1,14 @@
 """From events to a learned model that is live, through every part, and back again."""
 
+import csv
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from learners.models import Course, Enrolment
 from signals import partitions
@@ -107,3 +111,37 @@ def test_it_learns_is_promoted_scores_with_reasons_and_is_taken_back() -> None:
 
     assert Risk.objects.get(pk=silent.pk).model_version.name == "composite-1"
     assert train(as_of=datetime(2026, 1, 1, tzinfo=UTC), now=NOW, method="logistic") == model
+
+
+def test_each_course_is_judged_by_a_model_of_the_others(tmp_path: Path) -> None:
+    live_model(now=NOW)
+    begins = datetime(2025, 9, 1, tzinfo=UTC)
+    for name in ("AAA", "BBB"):
+        course = make_course(
+            length_days=60, iri=f"https://lms.example.test/{name}/2025J", starts_on=begins.date()
+        )
+        run_of(course, begins, people=60, days=60, over=True)
+    figures, predictions = tmp_path / "figures.json", tmp_path / "predictions.csv"
+
+    call_command(
+        "evaluate",
+        train=["2025J"],
+        leave_out="course",
+        day=[14, 28],
+        method="logistic",
+        json=figures,
+        predictions=predictions,
+    )
+
+    told = json.loads(figures.read_text())
+    assert told["left_out"] == "course" and told["trained_on"] == told["tested_on"] == ["2025J"]
+    # Who stops after a week can be told from who does not, in a course the model was not shown.
+    assert told["metrics"]["day 28"]["auc"]["value"] > 0.7
+    with predictions.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["module"] for row in rows} == {"AAA", "BBB"} and {row["day"] for row in rows} == {"14", "28"}
+    assert len(rows) == 240 and all(0 < float(row["probability"]) < 1 for row in rows)
+
+    Course.objects.filter(iri__contains="BBB").update(iri="https://lms.example.test/BBB/2024J")
+    with pytest.raises(CommandError, match="There is one course only"):
+        call_command("evaluate", train=["2025J"], leave_out="course")

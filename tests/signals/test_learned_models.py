@@ -31,7 +31,6 @@ def small() -> Model:
         np.array([0.0, 10.0]),
         0,
         np.array([[0.0, -1.0, 0.0, 0.0], [0.0, -3.0, 0.0, 0.0]]),
-        np.array([[0.0, 0.0, 0.5, 0.0]] * 2),
         np.array([1.0, 2.0]),
     )
     return Model("logistic", KEYS, {key: VERSIONS[key] for key in KEYS}, (part,))
@@ -98,12 +97,31 @@ def test_it_is_interpolated_between_the_days_it_learned_for() -> None:
     assert scored.contributions.tolist() == [[0.0, -2.0, 0.0, 0.0]]
 
 
-def test_it_says_what_not_knowing_adds() -> None:
+@every_method
+def test_not_knowing_never_raises_it(method: str) -> None:
+    """In these rows who has no points often fails: a model learns it, and must not say it."""
     import numpy as np
 
-    scored = small().score(np.array([[0.0, 0.0, np.nan, 0.0]]))
+    data = made_up()
+    data.y[np.isnan(data.features[:, 2])] = 1.0
+    model = learn(data, method=method).model
+    gap = model.keys.index("points_share")
+    rows = data.features[:, [data.keys.index(key) for key in model.keys]].copy()
+    rows[:, gap] = np.nan
 
-    assert scored.contributions[0].tolist() == [0.0, 0.0, 0.5, 0.0]
+    scored = model.score(rows)
+
+    assert (scored.contributions[:, gap] <= 0).all()
+    odds = np.log(scored.probability / (1 - scored.probability))
+    assert np.allclose(odds, scored.base + scored.contributions.sum(axis=1))
+
+
+def test_a_part_s_gap_counts_as_nothing_known() -> None:
+    import numpy as np
+
+    centre, gap = small().score(np.array([[5.0, 0.0, 0.0, 0.0], [5.0, np.nan, 0.0, 0.0]])).contributions
+
+    assert centre.tolist() == gap.tolist()
 
 
 def test_it_takes_a_value_that_is_not_finite_for_unknown() -> None:

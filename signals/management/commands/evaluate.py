@@ -9,7 +9,16 @@ from django.utils import timezone
 
 from signals.labels import UnknownDefinition
 from signals.training.dataset import NothingToLearnFrom
-from signals.training.evaluate import LABEL, CannotEvaluate, evaluate, told, write_predictions
+from signals.training.evaluate import (
+    LABEL,
+    LEFT_OUT,
+    CannotEvaluate,
+    Evaluation,
+    cross_validate,
+    evaluate,
+    told,
+    write_predictions,
+)
 from signals.training.guards import UnfitForTraining
 from signals.training.methods import METHODS
 from signals.training.presentations import UnknownPresentation
@@ -23,7 +32,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--train", nargs="+", required=True, metavar="PRESENTATION")
-        parser.add_argument("--test", nargs="+", required=True, metavar="PRESENTATION")
+        judged = parser.add_mutually_exclusive_group(required=True)
+        judged.add_argument("--test", nargs="+", metavar="PRESENTATION")
+        judged.add_argument(
+            "--leave-out",
+            choices=sorted(LEFT_OUT),
+            default="",
+            help="instead of --test: judge each course, or run, by a model of the others",
+        )
         parser.add_argument(
             "--day", nargs="+", type=int, default=[14, 28, 56, 84], help="days since the start"
         )
@@ -48,15 +64,7 @@ class Command(BaseCommand):
             if path is not None and not path.resolve().parent.is_dir():
                 raise CommandError(f"There is no directory {path.resolve().parent}.")
         try:
-            found = evaluate(
-                train=options["train"],
-                test=options["test"],
-                days=options["day"],
-                label=options["label"],
-                method=options["method"],
-                mark_lag_days=options["mark_lag"],
-                now=timezone.now(),
-            )
+            found = self._evaluation(options)
         except (
             CannotEvaluate,
             CannotTrain,
@@ -74,10 +82,24 @@ class Command(BaseCommand):
             rows = write_predictions(found, options["predictions"])
             self.stdout.write(f"{rows:,} predictions written to {options['predictions']}.")
 
+    def _evaluation(self, options: dict[str, Any]) -> Evaluation:
+        asked = {
+            "train": options["train"],
+            "days": options["day"],
+            "label": options["label"],
+            "method": options["method"],
+            "mark_lag_days": options["mark_lag"],
+            "now": timezone.now(),
+        }
+        if options["leave_out"]:
+            return cross_validate(**asked, leave_out=options["leave_out"])
+        return evaluate(**asked, test=options["test"])
+
     def _print(self, answer: dict[str, Any]) -> None:
         self.stdout.write(
-            f"Learned from {', '.join(answer['trained_on'])}, judged on {', '.join(answer['tested_on'])};"
-            f" label {answer['label']}; method {answer['method']}."
+            f"Learned from {', '.join(answer['trained_on'])}, judged on {', '.join(answer['tested_on'])}"
+            + (f" (each {answer['left_out']} by a model of the others)" if answer["left_out"] else "")
+            + f"; label {answer['label']}; method {answer['method']}."
         )
         for one in answer["tried"]:
             self.stdout.write(
