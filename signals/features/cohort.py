@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STEPS = 100
 FEWEST = 10  # among fewer, a percentile would point at people
 SUFFIX = "_pct"
+# Compared to nine places: in what order a sum was added up must not decide who stands before whom.
+_PLACES = 1e9
 
 Grid = tuple[float, ...]
 
@@ -110,7 +112,7 @@ FEATURES: list[Feature] = [_percentile_of(_BASES[key]) for key in COMPARED]
 
 def grid_of(values: Iterable[float | None]) -> Grid | None:
     """The grid of these values, the unknown left out; none where fewer than FEWEST are known."""
-    known = sorted(float(value) for value in values if value is not None and value == value)
+    known = sorted(_steady(value) for value in values if value is not None and value == value)
     if len(known) < FEWEST:
         return None
     last = len(known) - 1
@@ -127,7 +129,12 @@ def percentile(grid: Sequence[float] | None, value: float | None) -> float | Non
     """The share of the cohort below this value, 0 to 1, those at it counted by half; unknown without either."""
     if grid is None or value is None or value != value:
         return None
-    return (bisect_left(grid, value) + bisect_right(grid, value)) / (2 * len(grid))
+    at = _steady(value)
+    return (bisect_left(grid, at) + bisect_right(grid, at)) / (2 * len(grid))
+
+
+def _steady(value: float) -> float:
+    return round(value * _PLACES) / _PLACES
 
 
 def percentiles(grid: Sequence[float] | None, values: "Floats") -> "Floats":
@@ -137,7 +144,8 @@ def percentiles(grid: Sequence[float] | None, values: "Floats") -> "Floats":
     if grid is None:
         return np.full(len(values), np.nan)
     at = np.asarray(grid, dtype=np.float64)
-    below = np.searchsorted(at, values, side="left") + np.searchsorted(at, values, side="right")
+    steady = np.rint(values * _PLACES) / _PLACES
+    below = np.searchsorted(at, steady, side="left") + np.searchsorted(at, steady, side="right")
     return np.where(np.isnan(values), np.nan, below / (2 * len(at)))
 
 

@@ -45,6 +45,17 @@ def test_a_percentile_is_unknown_among_fewer_than_ten() -> None:
     assert percentile(grid_of([1.0] * 10), None) is None
 
 
+def test_the_order_of_adding_up_does_not_decide_who_stands_before_whom() -> None:
+    import numpy as np
+
+    one, other = 0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1
+    grid = grid_of([one] * 10 + [other] * 10)
+
+    assert one != other
+    assert percentile(grid, one) == percentile(grid, other) == 0.5
+    assert percentiles(grid, np.array([one, other])).tolist() == [0.5, 0.5]
+
+
 def test_a_percentile_does_not_depend_on_the_order_of_people() -> None:
     values = [Random(1).random() for _ in range(57)]
 
