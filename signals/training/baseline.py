@@ -12,10 +12,10 @@ _READS = ("mastery", "mastery_mean", "days_inactive", "fail_rate")
 
 
 def composite(data: "Dataset") -> "Floats":
-    """Its risk of each row. Where it abstains, the mean of the others: it must say something to be compared."""
+    """Its risk of each row, by whatever it knows: it abstains nowhere, for it must say something to be compared."""
     import numpy as np
 
-    parameters = Parameters.read(PARAMETERS)
+    parameters = Parameters.read({**PARAMETERS, "min_coverage": 0.0})
     at = [(key, data.keys.index(key)) for key in _READS if key in data.keys]
     found = np.full(len(data), np.nan)
     for row in range(len(data)):
