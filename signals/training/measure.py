@@ -54,9 +54,17 @@ def figures(
         if not np.isfinite(value):
             told[name] = Figure(None, n=len(y))
             continue
-        around = interval(value, drawn[:, place])
+        around = interval(value, drawn[:, place] if name != "ece" else _unswollen(value, drawn[:, place]))
         told[name] = Figure(value, finite(around.low), finite(around.high), len(y))
     return told
+
+
+def _unswollen(value: float, drawn: "Floats") -> "Floats":
+    """Drawn calibration errors, moved to lie around what was measured: a draw repeats people, which adds chance misses
+    to every bin, and an error only ever counts upwards."""
+    import numpy as np
+
+    return np.maximum(drawn - (np.nanmean(drawn) - value), 0.0)
 
 
 def by_day(data: "Dataset", probability: "Floats", *, rounds: int = ROUNDS) -> dict[str, dict[str, Figure]]:

@@ -166,6 +166,21 @@ def test_it_gives_an_interval_around_each_figure() -> None:
     assert all(one.low is not None and one.high is not None for one in told.values())
 
 
+def test_the_interval_of_a_calibration_error_holds_what_was_measured() -> None:
+    """Every draw has chance misses of its own in each bin; a well-calibrated model must not look worse than it is."""
+    import numpy as np
+
+    data = made_up(people=300)
+    chance = np.random.default_rng(3)
+    said = chance.random(len(data))
+    data.y[:] = chance.random(len(data)) < said
+
+    told = figures(data, said, np.ones(len(data), dtype=bool), rounds=200)["ece"]
+
+    assert told.value is not None and told.low is not None and told.high is not None
+    assert told.low < told.value < told.high
+
+
 @pytest.mark.parametrize(
     ("value", "own"),
     [
