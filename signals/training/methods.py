@@ -48,10 +48,20 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Method:
+    """One way, or several whose log-odds are averaged."""
+
     key: str
     says: str
-    fit: Fit
+    ways: tuple[Fit, ...]
     parameters: dict[str, Any]
+
+    def fit(self, learn: Rows, made: "dict[Fit, tuple[Part, ...]] | None" = None) -> tuple[Part, ...]:
+        """The parts that these rows give. ``made`` keeps them, for another method that has a way in common."""
+        kept = {} if made is None else made
+        for way in self.ways:
+            if way not in kept:
+                kept[way] = way(learn)
+        return tuple(part for way in self.ways for part in kept[way])
 
 
 LOGISTIC = {"c": 0.01}
@@ -200,23 +210,21 @@ def ebm(learn: Rows) -> tuple[Part, ...]:
     return (Bins(float(machine.intercept_[0]), tuple(cuts), tuple(scores)),)
 
 
-def blend(learn: Rows) -> tuple[Part, ...]:
-    """The logistic model and the trees, averaged in log-odds."""
-    return (*logistic(learn), *boosted(learn))
-
-
 METHODS: dict[str, Method] = {
     method.key: method
     for method in (
         Method(
-            "logistic", "A regularised logistic model per day, interpolated between days.", logistic, LOGISTIC
+            "logistic",
+            "A regularised logistic model per day, interpolated between days.",
+            (logistic,),
+            LOGISTIC,
         ),
-        Method("boosted", "Gradient-boosted shallow trees over all days together.", boosted, BOOSTED),
-        Method("ebm", "An explainable boosting machine: one curve per feature, added up.", ebm, EBM),
+        Method("boosted", "Gradient-boosted shallow trees over all days together.", (boosted,), BOOSTED),
+        Method("ebm", "An explainable boosting machine: one curve per feature, added up.", (ebm,), EBM),
         Method(
             "blend",
             "The logistic model and the boosted trees, averaged in log-odds.",
-            blend,
+            (logistic, boosted),
             {**LOGISTIC, **BOOSTED},
         ),
     )
