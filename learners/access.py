@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
+from django.http import HttpRequest
 
 from consent import audit
 from consent.actors import Party
@@ -75,3 +76,9 @@ def audited(user: User, learners: Iterable[Learner], *, action: str, now: dateti
     if others:
         audit.record_reads(actor=Party("user", user.pk), action=action, targets=others, now=now)
     return shown
+
+
+def asked_by(request: HttpRequest) -> UUID:
+    """Who sends this request, on pages that only those who signed in can open."""
+    assert request.user.is_authenticated
+    return request.user.pk

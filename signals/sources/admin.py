@@ -28,16 +28,10 @@ from signals.sources.files import bring_file
 from signals.sources.importing import credential_of
 from signals.sources.moodle import check_address, check_settings
 from signals.sources.proofs import public_keys
+from signals.views.choices import offer
 
 LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command
 KEPT_SECONDS = 900  # between preview and import
-
-
-def _offer(form: forms.BaseForm, choices: list[tuple[str, str]]) -> None:
-    """Lets the form's source be one of these. The registry is complete only when forms are made, not when read."""
-    field = form.fields["source"]
-    assert isinstance(field, forms.ChoiceField)
-    field.choices = choices
 
 
 def _labels(**wanted: bool) -> list[tuple[str, str]]:
@@ -66,7 +60,9 @@ class FeedForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, [(name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")])
+        offer(
+            self, "source", [(name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")]
+        )
 
     def clean_settings(self) -> dict[str, Any]:
         found = self.cleaned_data["settings"] or {}
@@ -157,7 +153,7 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, _labels(takes_files=True))
+        offer(self, "source", _labels(takes_files=True))
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -387,7 +383,7 @@ class DataContractForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, [("", "the record store"), *_labels()])
+        offer(self, "source", [("", "the record store"), *_labels()])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

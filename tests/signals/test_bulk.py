@@ -20,7 +20,6 @@ from signals.features.refresh import refresh
 from signals.features.serving import computed
 from signals.models import AssessmentResult, EnrolmentMark, Event, ItemDifficulty, MasteryFit, Verb
 from signals.xapi.keys import activity_key, activity_type_key
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled, make_event, make_result
 from tests.support.learners import make_competency
 

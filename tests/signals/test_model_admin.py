@@ -271,17 +271,13 @@ def test_it_prints_a_card() -> None:
 # --- the night ---------------------------------------------------------------------------------------------------
 
 
-class TooFewOfEither(ValueError):
-    """As training raises it."""
-
-
 def test_it_keeps_why_a_night_learned_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = NothingToLearnFrom("Nobody was enrolled.")
 
     def train(**_: Any) -> ModelVersion:
         raise fault
 
-    monkeypatch.setattr(nightly, "_train", lambda: train)
+    monkeypatch.setattr(nightly, "train", train)
 
     run = nightly.run(now=NOW)
 
@@ -292,7 +288,7 @@ def test_it_ends_a_night_that_broke_with_a_row(monkeypatch: pytest.MonkeyPatch) 
     def train(**_: Any) -> ModelVersion:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(nightly, "_train", lambda: train)
+    monkeypatch.setattr(nightly, "train", train)
 
     run = nightly.run(now=NOW)
 
@@ -303,7 +299,7 @@ def test_it_ends_a_night_that_broke_with_a_row(monkeypatch: pytest.MonkeyPatch) 
 
 def test_it_lets_the_gate_decide_about_what_a_night_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     live_model(now=NOW)
-    monkeypatch.setattr(nightly, "_train", lambda: lambda **_: make_version())
+    monkeypatch.setattr(nightly, "train", lambda **_: make_version())
     monkeypatch.setattr(heldout, "evidence", lambda **_: make_evidence())
 
     run = nightly.run(now=NOW)
@@ -316,7 +312,7 @@ def test_it_lets_the_gate_decide_about_what_a_night_learned(monkeypatch: pytest.
 def test_it_asks_the_gate_about_a_candidate_of_an_earlier_night(monkeypatch: pytest.MonkeyPatch) -> None:
     live_model(now=NOW)
     candidate = make_version()
-    monkeypatch.setattr(nightly, "_train", lambda: lambda **_: candidate)
+    monkeypatch.setattr(nightly, "train", lambda **_: candidate)
     monkeypatch.setattr(heldout, "evidence", lambda **_: make_evidence())
 
     run = nightly.run(now=NOW)

@@ -334,13 +334,12 @@ def at_once(*work: Callable[[], object]) -> list[object]:
         try:
             start.wait(10)
             return one()
-        except Exception as fault:
-            return fault
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(work)) as pool:
-        return list(pool.map(run, work))
+        begun = [pool.submit(run, one) for one in work]
+    return [one.exception() or one.result() for one in begun]
 
 
 @pytest.mark.django_db(transaction=True)
