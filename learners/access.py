@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from consent import audit
 from consent.actors import Party
-from learners.models import Learner, Oversight, User
+from learners.models import Learner, Oversight, Role, User
 
 # Step -1 is the dated relation, step 0 the learner's unit, then those above it. Somebody who cannot sign in,
 # lost the role or is the learner counts as absent, exactly as in LearnerQuerySet.visible_to.
@@ -48,6 +48,16 @@ def manager_of(learner_ids: Iterable[UUID], *, on: date) -> dict[UUID, User]:
 def coach_of(learner_ids: Iterable[UUID], *, on: date) -> dict[UUID, User]:
     """Each learner's coach on a date: the dated relation, else the unit's, climbing; never themselves."""
     return _in_charge_of(learner_ids, Oversight.Kind.COACH, on)
+
+
+def in_care_of(user: User, *, on: date) -> list[UUID]:
+    """The learners whom this coach may help: those in their care, or in nobody's; never themselves."""
+    if not user.has_role(Role.COACH):
+        return []
+    seen = set(Learner.objects.visible_to(user).values_list("pk", flat=True)) - {user.learner_id}
+    coaches = coach_of(seen, on=on)
+    # Somebody who is a manager as well sees their reports elsewhere, and less of them.
+    return [pk for pk in seen if pk not in coaches or coaches[pk].pk == user.pk]
 
 
 def _in_charge_of(learner_ids: Iterable[UUID], kind: Oversight.Kind, on: date) -> dict[UUID, User]:

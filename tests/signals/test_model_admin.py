@@ -27,7 +27,7 @@ from signals.training.card import Ablation, Bin, Card, Data, FeatureUse, Figure
 from signals.training.dataset import NothingToLearnFrom
 from tests.support.knowledge import day, enrolled, make_event, risk_of
 from tests.support.learners import make_user
-from tests.support.promotions import NOW, make_evidence, make_version
+from tests.support.promotions import NOW, make_evidence, make_finding, make_version
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:signals_modelversion_changelist"
@@ -198,16 +198,7 @@ def test_it_asks_for_fairness_once_and_says_when_too_little_is_known(admin: Clie
 
 def test_it_acknowledges_a_finding_from_the_page(admin: Client) -> None:
     live = live_model(now=NOW)
-    finding = Finding.objects.create(
-        model=live,
-        kind="model_drift",
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=1,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    finding = make_finding(live)
     assert "Acknowledge" in admin.get(page("drift")).content.decode()
 
     admin.post(reverse("call_normal", args=[finding.pk]))

@@ -18,7 +18,7 @@ from signals.risk import rescore
 from signals.risk.score import live_model
 from signals.training import promotion
 from tests.support.knowledge import day, enrolled, make_event
-from tests.support.promotions import NOW, make_evidence, make_version
+from tests.support.promotions import NOW, make_evidence, make_finding, make_version
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -148,32 +148,14 @@ def test_it_takes_a_model_back_whatever_the_policy_trusts(live: ModelVersion) ->
 
 
 def test_it_waits_for_an_alert_about_a_model(live: ModelVersion) -> None:
-    Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_DRIFT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0.4,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    make_finding(live)
 
     with pytest.raises(promotion.Refused, match="paused"):
         promote(make_version())
 
 
 def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersion) -> None:
-    Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_FAULT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0,
-        cases=0,
-        says="…",
-        mend="…",
-    )
+    make_finding(live, "model_fault")
 
     promote(make_version())
 
@@ -183,16 +165,7 @@ def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersi
 
 def test_it_asks_again_what_was_refused_for_an_alert(live: ModelVersion) -> None:
     candidate = make_version()
-    alert = Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_DRIFT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0.4,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    alert = make_finding(live)
     with pytest.raises(promotion.Refused):
         promote(candidate)
 

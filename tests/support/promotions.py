@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from signals.models import ModelVersion
+from signals.models import Finding, ModelVersion
 from signals.risk.score import live_model
 from signals.training.gate import Evidence
 
@@ -16,6 +16,13 @@ NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 def make_version(name: str = "candidate", **fields: Any) -> ModelVersion:
     """A version that scores like the composite, with other weights where asked for."""
     return ModelVersion.objects.create(**{"name": name, "kind": "composite", "created_at": NOW, **fields})
+
+
+def make_finding(model: ModelVersion, kind: str = "model_drift") -> Finding:
+    """An open alert about a model."""
+    return Finding.objects.create(
+        model=model, kind=kind, opened_at=NOW, last_seen_at=NOW, measured=0.4, cases=900, says="…", mend="…"
+    )
 
 
 def drawn(*, people: int = 600, skill: float = 2.0, seed: int = 1) -> "tuple[Floats, Floats]":
