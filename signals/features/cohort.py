@@ -13,9 +13,7 @@ from signals.features import activity, materials, plan, results
 from signals.features.feature import Feature, Percentile
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    from signals.arrays import Floats
 
 STEPS = 100
 FEWEST = 10  # among fewer, a percentile would point at people

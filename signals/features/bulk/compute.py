@@ -15,9 +15,7 @@ from signals.features.definitions import COMPUTED
 from signals.features.halving import find_raising
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    from signals.arrays import Floats
 
 logger = logging.getLogger(__name__)
 
