@@ -91,11 +91,6 @@ def _get_ready(dialect: str) -> None:
         ) from fault
 
 
-def postgres_sql() -> str:
-    """The features as PostgreSQL reads them, from tables or WITH names as in signals.features.expression."""
-    return compiled("postgres").sql
-
-
 def duckdb_sql() -> str:
     """The features as DuckDB reads them, from tables, views or Parquet scans of the same names."""
     return compiled("duckdb").sql

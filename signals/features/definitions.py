@@ -5,9 +5,7 @@ the tables that signals.features.expression describes.
 """
 
 from signals.features import activity, cohort, habits, materials, person, plan, results
-from signals.features.activity import WHOLE
-from signals.features.feature import DAY, Computed, Feature, Percentile, Sensitivity, Source
-from signals.features.results import LAST_SCORES
+from signals.features.feature import Computed, Feature, Source
 
 FEATURE_SET = "core-2"
 
@@ -33,16 +31,11 @@ __all__ = [
     "BY_KEY",
     "COMPUTED",
     "COUNTS",
-    "DAY",
     "FEATURES",
     "FEATURE_SET",
     "INPUTS",
-    "LAST_SCORES",
     "VERSIONS",
-    "WHOLE",
     "Computed",
     "Feature",
-    "Percentile",
-    "Sensitivity",
     "Source",
 ]

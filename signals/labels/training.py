@@ -168,6 +168,7 @@ _UNTIL = {
     "needed_help@1": _FIXED,
 }
 
+# What is not here no fact answers: only somebody's report does.
 _VALUES = {
     "passed_by_end@1": f"""CASE
         WHEN w.as_of >= w.{_SETTLED} THEN NULL  -- nothing is left to be foreseen

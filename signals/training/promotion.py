@@ -21,7 +21,6 @@ from signals.risk.live import live_model
 from signals.training.gate import AROUND, Around, Bounds, Check, Comparison, Evidence, judge
 
 LOCK = 0x524B5F4C495645  # one change of the live model at a time
-COUNTS = (Promotion.Outcome.PROMOTED, Promotion.Outcome.ROLLED_BACK)
 
 
 class AlreadyLive(ValueError):
@@ -50,12 +49,6 @@ class ReasonMissing(ValueError):
 
 class NotFit(ValueError):
     """This version cannot do that; the message says why."""
-
-
-def live_by_rows() -> ModelVersion | None:
-    """What the newest promoting row says; None where nothing was ever promoted."""
-    newest = Promotion.objects.filter(outcome__in=COUNTS).select_related("candidate").order_by("-pk").first()
-    return newest.candidate if newest is not None else None
 
 
 def around(candidate: ModelVersion) -> Around:

@@ -18,7 +18,7 @@ from signals.risk import rescore
 from signals.risk.score import live_model
 from signals.training import promotion
 from tests.support.knowledge import day, enrolled, make_event
-from tests.support.promotions import NOW, make_evidence, make_finding, make_version
+from tests.support.promotions import NOW, live_by_rows, make_evidence, make_finding, make_version
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -39,7 +39,7 @@ def test_it_makes_a_better_model_live(live: ModelVersion) -> None:
 
     assert (row.outcome, row.replaced) == ("promoted", live)
     assert live_model(now=NOW).name == "candidate"
-    assert promotion.live_by_rows() == live_model(now=NOW)
+    assert live_by_rows() == live_model(now=NOW)
     assert AuditEntry.objects.filter(action="model.promoted").exists()
 
 
@@ -82,7 +82,7 @@ def test_it_goes_back_by_one_row(live: ModelVersion) -> None:
     row = promotion.roll_back(because="It flags everybody.", now=NOW)
 
     assert (row.outcome, row.candidate, row.reason) == ("rolled_back", live, "It flags everybody.")
-    assert live_model(now=NOW) == live == promotion.live_by_rows()
+    assert live_model(now=NOW) == live == live_by_rows()
     assert ModelVersion.objects.get(name="candidate").taken_back_at == NOW
 
 
@@ -326,4 +326,4 @@ def test_it_lets_one_of_two_promotions_win() -> None:
     won = [answer for answer in answers if isinstance(answer, Promotion)]
     lost = [answer for answer in answers if isinstance(answer, promotion.Overtaken)]
     assert (len(won), len(lost)) == (1, 1)
-    assert live_model(now=NOW) == won[0].candidate == promotion.live_by_rows()
+    assert live_model(now=NOW) == won[0].candidate == live_by_rows()
