@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from consent import audit
 from consent.actors import Party
+from consent.read_only import ReadOnly
 from interventions.models import (
     AlertSlot,
     Decision,
@@ -23,21 +24,12 @@ from interventions.models import (
 from learners.access import asked_by
 
 
-class RecordAdmin(admin.ModelAdmin):
+class RecordAdmin(ReadOnly, admin.ModelAdmin):
     """Rows that are read and never edited here; who looked at whose is audited."""
 
     actions = None
     list_per_page = 50
     show_full_result_count = False  # counting a big table takes longer than reading the page
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def learner_id(self, row: Any) -> UUID:
         """Whose row this is."""

@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from consent import audit
 from consent.actors import Party
 from consent.crypto import decrypt, encrypt
+from consent.read_only import ReadOnly
 from signals.models import ContractBreach, DataContract, Feed, ImportRun, Lineage
 from signals.sources import SOURCES, FileRefused, Report
 from signals.sources.base import PullFailed
@@ -111,17 +112,6 @@ class FeedAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class _ReadOnly(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class UploadForm(forms.Form):
     """A file, and how to read it. The second time the file is known by its ticket."""
 
@@ -173,7 +163,7 @@ class UploadForm(forms.Form):
 
 
 @admin.register(ImportRun)
-class ImportRunAdmin(_ReadOnly):
+class ImportRunAdmin(ReadOnly, admin.ModelAdmin):
     """What came when, and what became of it. Above the list: a file of one's own."""
 
     change_list_template = "admin/signals/importrun/list.html"
@@ -329,7 +319,7 @@ def _again(form: UploadForm, ticket: str) -> UploadForm:
 
 
 @admin.register(Lineage)
-class LineageAdmin(_ReadOnly):
+class LineageAdmin(ReadOnly, admin.ModelAdmin):
     """Where a fact comes from: search by the statement's id, which its event has too."""
 
     list_display = ("statement_id", "source", "run", "line", "revision", "replaced_at")
@@ -435,7 +425,7 @@ class _IsOpen(admin.SimpleListFilter):
 
 
 @admin.register(ContractBreach)
-class ContractBreachAdmin(_ReadOnly):
+class ContractBreachAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("sentence", "kind", "opened_at", "closed_at", "alerted_at")
     list_filter = (_IsOpen, "kind", "contract")
     fields = ("contract", "kind", "sentence", "opened_at", "closed_at", "alerted_at")
