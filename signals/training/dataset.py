@@ -16,7 +16,10 @@ from signals.labels import for_training
 from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats, Whole
+    # Passed on: some modules ask for these names here.
+    from signals.arrays import Flags as Flags
+    from signals.arrays import Floats as Floats
+    from signals.arrays import Whole as Whole
 
 
 @dataclass(frozen=True, slots=True)

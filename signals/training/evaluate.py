@@ -17,8 +17,7 @@ from signals.training.presentations import Presentation, find, own_ids
 from signals.training.rows import usable
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
-    from signals.training.dataset import Dataset
+    from signals.training.dataset import Dataset, Floats
 
 LABEL = "passed_by_end@1"
 BEYOND = 14  # days after the last one asked for that are still learned from

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from signals.features.definitions import VERSIONS
 from signals.risk.learned import Calibration, Model
@@ -13,8 +13,7 @@ from signals.training.paired import area_under_roc, average_precision
 from signals.training.rows import CannotTrain, folds, take, time_split, weights
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats, Whole
-    from signals.training.dataset import Dataset
+    from signals.training.dataset import Dataset, Floats, Whole
 
 # Explainable boosting takes many times as long as the others and was never ahead: it is tried when asked for.
 CHOICE = ("logistic", "boosted", "blend")
@@ -121,7 +120,7 @@ def _tried(data: "Dataset", method: str, keys: Sequence[str]) -> Tried:
 def _with_importance(model: Model, data: "Dataset") -> Model:
     import numpy as np
 
-    some = np.random.default_rng(0).permutation(len(data))[:4000]
+    some: Any = np.random.default_rng(0).permutation(len(data))[:4000]
     told = np.abs(model.score(methods.columns(take(data, some), model.keys)).contributions).mean(axis=0)
     return Model(
         model.kind,
