@@ -13,7 +13,7 @@ from signals.features import activity, materials, plan, results
 from signals.features.feature import Feature, Percentile
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
 
 STEPS = 100
 FEWEST = 10  # among fewer, a percentile would point at people

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, DataError, ProgrammingError, connection, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 
 from learners.models import CompetencyItem, CompetencyLesson, Enrolment, JobRole, PlanStep
 from signals.features import faults, grids
 from signals.features.cohort import add_percentiles
 from signals.features.compile import compiled, readable
-from signals.features.halving import find_raising
+from signals.features.definitions import COMPUTED, Source
 from signals.features.kinds import KINDS
 from signals.features.rollup import COMPLETING, QUARTERS
 from signals.mastery import estimate as mastery
@@ -169,12 +169,10 @@ def computed(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]
         faults.note(statement.faults, now=last)
     try:
         rows = _run(statement.sql, given)
-    except (DataError, ProgrammingError) as fault:
-        raising = find_raising(lambda out: _raised_without(out, given), raised=_named(fault))
+    except (DataError, ProgrammingError):
+        raising = _find_raising(given)
         if not raising:
             raise
-        for key, kind in raising.items():
-            logger.error("Feature %s raised %s on data and counts as unknown.", key, kind)
         faults.note(raising, now=last)
         rows = _run(compiled("postgres", frozenset(raising)).sql, given)
     return {enrolment_id: values for enrolment_id, _, values in readable(rows)}
@@ -192,18 +190,43 @@ def _run(sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def _raised_without(out: frozenset[str], given: dict[str, Any]) -> str | None:
-    try:
-        _run(compiled("postgres", out).sql, given)
-    except (DataError, ProgrammingError) as fault:
-        return _named(fault)
-    return None
+def _find_raising(given: dict[str, Any]) -> dict[str, str]:
+    """The definitions without which the rest can be computed on this data, by halving: {key: what was raised}."""
+    raised: dict[frozenset[str], str] = {}
 
+    def goes_without(out: frozenset[str]) -> bool:
+        try:
+            _run(compiled("postgres", out).sql, given)
+        except (DataError, ProgrammingError) as fault:
+            # Not the message: it may quote the data.
+            code = getattr(fault.__cause__, "sqlstate", None) or ""
+            raised[out] = f"{type(fault).__name__} {code}".strip()
+            return False
+        return True
 
-def _named(fault: DatabaseError) -> str:
-    """Its kind and code, not its message: that may quote the data."""
-    code = getattr(fault.__cause__, "sqlstate", None) or ""
-    return f"{type(fault).__name__} {code}".strip()
+    def narrowed(suspects: list[str], out: frozenset[str]) -> list[str]:
+        """Those of the suspects that raise; without all of them, and `out`, the rest goes."""
+        if len(suspects) == 1:
+            return suspects
+        middle = len(suspects) // 2
+        first, last = suspects[:middle], suspects[middle:]
+        if goes_without(out | set(first)):
+            return narrowed(first, out)
+        if goes_without(out | set(last)):
+            return narrowed(last, out)
+        found = narrowed(first, out | set(last))
+        return found + narrowed(last, out | set(found))
+
+    # What builds on others is suspected first: without those others it would not raise either.
+    suspects = [feature.key for feature in reversed(COMPUTED) if feature.source is Source.ENROLMENT]
+    suspects += [feature.key for feature in reversed(COMPUTED) if feature.source is not Source.ENROLMENT]
+    if not goes_without(frozenset(suspects)):
+        return {}
+    found = narrowed(suspects, frozenset())
+    kind = next((kind for out, kind in raised.items() if not out & set(found)), "DatabaseError")
+    for key in found:
+        logger.error("Feature %s raised %s on data and counts as unknown.", key, kind)
+    return dict.fromkeys(found, kind)
 
 
 def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from signals.mastery.factors import FADING, PRIOR, Strand
 from signals.models import ItemDifficulty, MasteryFit
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 LEAST_TO_FIT = 200  # answers; with fewer the prior says as much
 NEW_SHARE = 0.05  # so many more answers than at the last fit make another one worth while

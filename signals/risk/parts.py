@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     import xgboost
 
-    from signals.arrays import Floats
+    from signals.array_types import Floats
 
 
 class Part(Protocol):

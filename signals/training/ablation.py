@@ -15,7 +15,7 @@ from signals.training.paired import average_precision, draws, interval
 from signals.training.rows import folds, some_people, take
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
     from signals.training.dataset import Dataset
 
 METHOD = "boosted"

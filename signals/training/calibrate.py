@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from signals.risk.learned import Calibration
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
     from signals.training.dataset import Dataset
 
 STEPS = 25

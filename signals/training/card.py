@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats
+    from signals.array_types import Flags, Floats
     from signals.training.dataset import Dataset
 
 FORMAT = 1

@@ -17,9 +17,9 @@ from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
     # Passed on: some modules ask for these names here.
-    from signals.arrays import Flags as Flags
-    from signals.arrays import Floats as Floats
-    from signals.arrays import Whole as Whole
+    from signals.array_types import Flags as Flags
+    from signals.array_types import Floats as Floats
+    from signals.array_types import Whole as Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from signals.training.card import LEAST_SHOWN
 from signals.training.fairness import Report, report
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 
 class Bounds(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from signals.features.allowed import computable
 from signals.labels import definition_of, for_training
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats
+    from signals.array_types import Flags, Floats
     from signals.training.dataset import Dataset
 
 LEAST_CASES = 20  # of either kind; with fewer, chance decides

@@ -16,7 +16,7 @@ from signals.risk.parts import Bins, Linear, Part, Trees
 from signals.training.rows import SEED, some_people
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
     from signals.training.dataset import Dataset
 
 ANCHORS: tuple[float, ...] = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from signals.training.fairness import Gap, report
 
 if TYPE_CHECKING:
-    from signals.arrays import Flags, Floats, Whole, Words
+    from signals.array_types import Flags, Floats, Whole, Words
     from signals.training.dataset import Dataset
     from signals.training.paired import Paired
 

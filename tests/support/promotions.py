@@ -8,7 +8,7 @@ from signals.risk.score import live_model
 from signals.training.gate import Evidence
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
 
 NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 

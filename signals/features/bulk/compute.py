@@ -15,7 +15,7 @@ from signals.features.definitions import COMPUTED
 from signals.features.halving import find_raising
 
 if TYPE_CHECKING:
-    from signals.arrays import Floats
+    from signals.array_types import Floats
 
 logger = logging.getLogger(__name__)
 
