@@ -1,21 +1,9 @@
 """Cases in the admin, to look at only: deciding is done in the inbox."""
 
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
 from coaching.models import Case, Verdict
-
-
-class ReadOnly:
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from consent.read_only import ReadOnly
 
 
 class VerdictInline(ReadOnly, admin.TabularInline):

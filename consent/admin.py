@@ -14,9 +14,10 @@ from django.utils import timezone
 from consent import audit
 from consent.actors import Party
 from consent.models import AuditEntry, ConsentChange, ConsentScope, ScopeText, Standing, SubjectRequest
+from consent.read_only import ReadOnly
 
 
-class ReadOnly(admin.ModelAdmin):
+class EvidenceAdmin(ReadOnly, admin.ModelAdmin):
     """Evidence: to be read, never changed. Searched by whole uuids, which its indexes answer."""
 
     list_per_page = 50
@@ -42,15 +43,6 @@ class ReadOnly(admin.ModelAdmin):
         for name in self.search_uuids:
             condition |= Q(**{name: wanted})
         return queryset.filter(condition)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ScopeTextForm(forms.ModelForm):
@@ -130,7 +122,7 @@ def _note(request: HttpRequest, action: str, scope: ConsentScope, detail: dict[s
 
 
 @admin.register(Standing)
-class StandingAdmin(ReadOnly):
+class StandingAdmin(EvidenceAdmin):
     list_display = ("subject", "scope", "allowed", "since")
     list_filter = ("scope", "allowed")
 
@@ -140,7 +132,7 @@ class StandingAdmin(ReadOnly):
 
 
 @admin.register(ConsentChange)
-class ConsentChangeAdmin(ReadOnly):
+class ConsentChangeAdmin(EvidenceAdmin):
     list_display = ("at", "subject", "scope", "allowed", "by_kind", "by_uuid", "text_version", "language")
     list_filter = ("scope", "allowed", "by_kind")
     search_uuids = ("subject", "by_uuid")
@@ -149,7 +141,7 @@ class ConsentChangeAdmin(ReadOnly):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly):
+class AuditEntryAdmin(EvidenceAdmin):
     list_display = ("at", "action", "actor_kind", "actor_uuid", "target_kind", "target_uuid", "sealed")
     list_filter = ("actor_kind", "target_kind", "action")
     list_select_related = ("seal",)
@@ -168,7 +160,7 @@ class AuditEntryAdmin(ReadOnly):
 
 
 @admin.register(SubjectRequest)
-class SubjectRequestAdmin(ReadOnly):
+class SubjectRequestAdmin(EvidenceAdmin):
     list_display = ("at", "kind", "subject", "by_kind", "by_uuid")
     list_filter = ("kind",)
     date_hierarchy = "at"

@@ -5,10 +5,11 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
+from django.http import HttpRequest
 
 from consent import audit
 from consent.actors import Party
-from learners.models import Learner, Oversight, User
+from learners.models import Learner, Oversight, Role, User
 
 # Step -1 is the dated relation, step 0 the learner's unit, then those above it. Somebody who cannot sign in,
 # lost the role or is the learner counts as absent, exactly as in LearnerQuerySet.visible_to.
@@ -49,6 +50,16 @@ def coach_of(learner_ids: Iterable[UUID], *, on: date) -> dict[UUID, User]:
     return _in_charge_of(learner_ids, Oversight.Kind.COACH, on)
 
 
+def in_care_of(user: User, *, on: date) -> list[UUID]:
+    """The learners whom this coach may help: those in their care, or in nobody's; never themselves."""
+    if not user.has_role(Role.COACH):
+        return []
+    seen = set(Learner.objects.visible_to(user).values_list("pk", flat=True)) - {user.learner_id}
+    coaches = coach_of(seen, on=on)
+    # Somebody who is a manager as well sees their reports elsewhere, and less of them.
+    return [pk for pk in seen if pk not in coaches or coaches[pk].pk == user.pk]
+
+
 def _in_charge_of(learner_ids: Iterable[UUID], kind: Oversight.Kind, on: date) -> dict[UUID, User]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -75,3 +86,9 @@ def audited(user: User, learners: Iterable[Learner], *, action: str, now: dateti
     if others:
         audit.record_reads(actor=Party("user", user.pk), action=action, targets=others, now=now)
     return shown
+
+
+def asked_by(request: HttpRequest) -> UUID:
+    """Who sends this request, on pages that only those who signed in can open."""
+    assert request.user.is_authenticated
+    return request.user.pk

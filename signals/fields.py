@@ -1,4 +1,7 @@
-"""Every field of every model of signals, declared personal or not; a guard test fails until a new one is."""
+"""Every field of every model of signals, declared personal or not; a guard test fails until a new one is.
+
+Written out, never taken from a model or a page that lists the same names: each name here is somebody's decision.
+"""
 
 from consent.registry import Fields
 from signals.features.kinds import KINDS

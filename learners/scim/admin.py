@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from consent import audit
 from consent.actors import Party
+from consent.read_only import ReadOnly
 from learners.models import ScimClient, ScimGroup, User
 from learners.scim import clients
 
@@ -82,7 +83,7 @@ class ScimClientAdmin(admin.ModelAdmin):
 
 
 @admin.register(ScimGroup)
-class ScimGroupAdmin(admin.ModelAdmin):
+class ScimGroupAdmin(ReadOnly, admin.ModelAdmin):
     """What groups came in and what each stands for; the identity provider edits them, nobody else."""
 
     list_display = ("display_name", "client", "unit", "role_name", "members")
@@ -96,12 +97,3 @@ class ScimGroupAdmin(admin.ModelAdmin):
     @admin.display(description="members")
     def members(self, group: Any) -> int:
         return int(group.member_number)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -9,7 +9,8 @@ from signals.features.feature import (
     DAY,
     MANAGER,
     NUDGE,
-    Feature,
+    Computed,
+    Family,
     Sensitivity,
     Source,
     count_within,
@@ -19,35 +20,17 @@ from signals.features.feature import (
 )
 
 WHOLE = "whole enrolment"
-_OWNER = "learning data"
-_SPEAKS_FOR = (NUDGE, MANAGER, COACH)
 
 
-def _of(
-    key: str,
-    name: str,
-    window: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.DAYS,
-    **more: Any,
-) -> Feature:
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner=_OWNER,
-        sensitivity=Sensitivity.ACTIVITY,
-        speaks_for=_SPEAKS_FOR,
-        **more,
-    )
+_of = Family(
+    source=Source.DAYS,
+    owner="learning data",
+    sensitivity=Sensitivity.ACTIVITY,
+    speaks_for=(NUDGE, MANAGER, COACH),
+).feature
 
 
-def _sums(column: str, key: str, name: str, unit: str, windows: tuple[int, ...]) -> list[Feature]:
+def _sums(column: str, key: str, name: str, unit: str, windows: tuple[int, ...]) -> list[Computed]:
     """The sum of a column in each of these windows of days, and in all."""
     return [
         _of(
@@ -81,7 +64,7 @@ def _had_time_before(t: Any) -> Any:
     return (t.days_since_first >= 14) | (t.as_of_day - t.start_day >= 14)
 
 
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     _of(
         "last_active_at",
         "Last activity",

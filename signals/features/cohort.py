@@ -10,12 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from signals.features import activity, materials, plan, results
-from signals.features.feature import Feature, Source
+from signals.features.feature import Feature, Percentile
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    from signals.array_types import Floats
 
 STEPS = 100
 FEWEST = 10  # among fewer, a percentile would point at people
@@ -87,19 +85,13 @@ _BASES = {
 }
 
 
-def _nothing(t: Any) -> Any:
-    raise NotImplementedError("A percentile has no expression: it is compared with its cohort's grid.")
-
-
-def _percentile_of(base: Feature) -> Feature:
-    return Feature(
+def _percentile_of(base: Feature) -> Percentile:
+    return Percentile(
         key=base.key + SUFFIX,
         name=f"{base.name}, among those of the same course and start",
         window=base.window,
         unit="percentile",
         version=base.version,  # another meaning of the feature is another meaning of its percentile
-        source=Source.COHORT,
-        expression=_nothing,
         owner=base.owner,
         sensitivity=base.sensitivity,
         speaks_for=base.speaks_for,
@@ -107,7 +99,7 @@ def _percentile_of(base: Feature) -> Feature:
     )
 
 
-FEATURES: list[Feature] = [_percentile_of(_BASES[key]) for key in COMPARED]
+FEATURES: list[Percentile] = [_percentile_of(_BASES[key]) for key in COMPARED]
 
 
 def grid_of(values: Iterable[float | None]) -> Grid | None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from signals.features.definitions import BY_KEY, COMPUTED, COUNTS
+from signals.features.halving import find_raising
 
 logger = logging.getLogger(__name__)
 
@@ -32,30 +33,48 @@ def compiled(dialect: str, without: frozenset[str] = frozenset()) -> Compiled:
 
     Raises NoSuchEngine.
     """
+    _get_ready(dialect)
+    try:
+        return _compiled(dialect, without)
+    except Exception as fault:
+        # One of them means nothing to this engine, and how a compiler says so is each one's own: NotImplementedError,
+        # an error of Ibis or of SQLGlot, whatever its Python trips over. Nothing is swallowed: if no definition is to
+        # blame, it is raised.
+        refused = find_raising(
+            lambda out: _refused_without(dialect, without | out), raised=type(fault).__name__
+        )
+        if not refused:
+            raise
+        logger.error(
+            "Features that cannot be compiled for %s count as unknown: %s", dialect, refused, exc_info=fault
+        )
+        rest = _compiled(dialect, without | set(refused))
+        return Compiled(rest.sql, rest.faults | refused)
+
+
+def _compiled(dialect: str, without: frozenset[str]) -> Compiled:
     import ibis
 
     from signals.features.expression import feature_rows
 
-    _get_ready(dialect)
     rows, raised = feature_rows(without)
-    faults = {key: type(fault).__name__ for key, fault in raised.items()}
     for key, fault in raised.items():
         logger.error("Feature %s cannot be computed and counts as unknown.", key, exc_info=fault)
+    return Compiled(
+        str(ibis.to_sql(rows, dialect=dialect)), {key: type(fault).__name__ for key, fault in raised.items()}
+    )
+
+
+def _refused_without(dialect: str, out: frozenset[str]) -> str | None:
+    import ibis
+
+    from signals.features.expression import feature_rows
+
     try:
-        return Compiled(str(ibis.to_sql(rows, dialect=dialect)), faults)
-    except Exception:
-        # One of them means nothing to this engine. Which one, each tells when it stands alone.
-        everything = {feature.key for feature in COMPUTED}
-        for key in sorted(everything - without - faults.keys()):
-            try:
-                ibis.to_sql(feature_rows(everything - {key})[0], dialect=dialect)
-            except Exception as fault:
-                faults[key] = type(fault).__name__
-                logger.error("Feature %s cannot be compiled and counts as unknown.", key, exc_info=fault)
-        if without >= faults.keys():
-            raise
-        rest = compiled(dialect, without | faults.keys())
-        return Compiled(rest.sql, rest.faults | faults)
+        ibis.to_sql(feature_rows(out)[0], dialect=dialect)
+    except Exception as fault:  # as above: only which definitions bring it about is asked here
+        return type(fault).__name__
+    return None
 
 
 def _get_ready(dialect: str) -> None:
@@ -70,11 +89,6 @@ def _get_ready(dialect: str) -> None:
         raise NoSuchEngine(
             f"Features cannot be compiled for {dialect}: there is no such engine, or its library is missing."
         ) from fault
-
-
-def postgres_sql() -> str:
-    """The features as PostgreSQL reads them, from tables or WITH names as in signals.features.expression."""
-    return compiled("postgres").sql
 
 
 def duckdb_sql() -> str:

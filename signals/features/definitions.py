@@ -5,23 +5,20 @@ the tables that signals.features.expression describes.
 """
 
 from signals.features import activity, cohort, habits, materials, person, plan, results
-from signals.features.activity import WHOLE
-from signals.features.feature import DAY, Feature, Sensitivity, Source
-from signals.features.results import LAST_SCORES
+from signals.features.feature import Computed, Feature, Source
 
 FEATURE_SET = "core-2"
 
-FEATURES: tuple[Feature, ...] = (
+# What an engine computes; percentiles are added to it by arithmetic.
+COMPUTED: tuple[Computed, ...] = (
     *activity.FEATURES,
     *results.FEATURES,
     *plan.FEATURES,
     *materials.FEATURES,
     *habits.FEATURES,
     *person.FEATURES,
-    *cohort.FEATURES,
 )
-# What an engine computes; percentiles are added to it by arithmetic.
-COMPUTED: tuple[Feature, ...] = tuple(f for f in FEATURES if f.source is not Source.COHORT)
+FEATURES: tuple[Feature, ...] = (*COMPUTED, *cohort.FEATURES)
 # What models may learn from.
 INPUTS: tuple[Feature, ...] = tuple(f for f in FEATURES if f.is_model_input)
 
@@ -34,14 +31,11 @@ __all__ = [
     "BY_KEY",
     "COMPUTED",
     "COUNTS",
-    "DAY",
     "FEATURES",
     "FEATURE_SET",
     "INPUTS",
-    "LAST_SCORES",
     "VERSIONS",
-    "WHOLE",
+    "Computed",
     "Feature",
-    "Sensitivity",
     "Source",
 ]

@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from signals.features.definitions import COMPUTED, COUNTS
-from signals.features.feature import DAY, Feature, Source, end_of
+from signals.features.feature import DAY, Computed, Source, end_of
 from signals.features.kinds import KINDS
 from signals.features.rollup import QUARTERS
 
@@ -96,6 +96,14 @@ POINT = ("enrolment_id", "as_of")
 Faults = dict[str, Exception]
 
 
+class NotASummary(TypeError):
+    """The expression of a source's rows gives a value for each row, not one for all of a point's."""
+
+
+class NotOfOneRow(TypeError):
+    """The expression of an enrolment's row gives one value for all enrolments, not one for each."""
+
+
 def feature_rows(without: Collection[str] = ()) -> tuple[Any, Faults]:
     """One Ibis expression: for each row of `enrolment`, all features; and which definitions raised.
 
@@ -106,19 +114,14 @@ def feature_rows(without: Collection[str] = ()) -> tuple[Any, Faults]:
     tables = {name: ibis.table(columns, name=name) for name, columns in TABLES.items()}
     row = tables["enrolment"]
     faults: Faults = {}
-    nothing = ibis.null("float64")
     for source, make in _SOURCES.items():
-        features = [f for f in COMPUTED if f.source is source]
         rows = make(tables)
-        wanted = {}
-        for feature in features:
-            wanted[feature.key] = nothing if feature.key in without else _tried(feature, rows, faults)
-        aggregated = {key: value for key, value in wanted.items() if value is not None}
-        for key in wanted:
-            if wanted[key] is None or key in without:
-                # An aggregate like the others: a bare NULL would be one more column to group by.
-                aggregated[key] = rows["as_of"].max(where=ibis.literal(False))
-        summary = rows.group_by(*POINT).aggregate(**aggregated)
+        summaries = {}
+        for feature in (f for f in COMPUTED if f.source is source):
+            value = None if feature.key in without else _tried(feature, rows, faults)
+            # Unknown is an aggregate like the others: a bare NULL would be one more column to group by.
+            summaries[feature.key] = rows["as_of"].max(where=ibis.literal(False)) if value is None else value
+        summary = rows.group_by(*POINT).aggregate(**summaries)
         row = row.left_join(summary, POINT).drop("enrolment_id_right", "as_of_right")
     out = {*without, *faults}
     row = row.mutate(**{key: row[key].fill_null(0) for key in row.columns if key in COUNTS - out})
@@ -126,11 +129,23 @@ def feature_rows(without: Collection[str] = ()) -> tuple[Any, Faults]:
     return row.select(*POINT, *(feature.key for feature in COMPUTED)), faults
 
 
-def _tried(feature: Feature, rows: Any, faults: Faults) -> Any:
-    """What the definition says of these rows; None where it raises, which is noted."""
+def _tried(feature: Computed, rows: Any, faults: Faults) -> Any:
+    """What the definition says of these rows; None where it cannot stand among the others, which is noted."""
+    import ibis.expr.types as ir
+
     try:
-        # Naming it finds out whether it is an expression at all.
-        return feature.expression(rows).name(feature.key)
+        value = feature.expression(rows)
+        # Put in its place alone, so that what does not fit there is its own fault, not that of all together.
+        if feature.source is Source.ENROLMENT:
+            if not isinstance(value, ir.Column):
+                raise NotOfOneRow
+            rows.mutate(**{feature.key: value})
+        else:
+            if not isinstance(value, ir.Scalar):
+                raise NotASummary
+            rows.group_by(*POINT).aggregate(**{feature.key: value})
+        return value
+    # A definition is anybody's code and may raise anything. It is returned, logged and noted (signals.features.faults).
     except Exception as fault:
         faults[feature.key] = fault
         return None
@@ -146,7 +161,7 @@ def _from_the_whole(row: Any, without: Collection[str], faults: Faults) -> Any:
         layer = {}
         for feature in waiting:
             if feature.key in without:
-                layer[feature.key] = ibis.null("float64").name(feature.key)
+                layer[feature.key] = ibis.null("float64")
             elif (value := _tried(feature, row, tried)) is not None:
                 layer[feature.key] = value
         if not layer:

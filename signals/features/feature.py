@@ -31,7 +31,6 @@ class Source(StrEnum):
     HISTORY = "history"  # one row: the person's earlier enrolments
     MASTERY = "mastery"  # one row: what item responses say of competencies
     ENROLMENT = "enrolment"  # the enrolment itself, with all features above
-    COHORT = "cohort"  # not an expression: where `of` stands among those of the same course and start
 
 
 class Sensitivity(StrEnum):
@@ -42,28 +41,82 @@ class Sensitivity(StrEnum):
     PERSON = "person"  # who they are at work, apart from this course
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One feature. A changed meaning is a new version."""
+    """What a feature is, however it is come by. A changed meaning is a new version."""
 
     key: str
     name: str  # for people
     window: str
     unit: str
     version: int
-    source: Source
-    expression: Callable[[Any], Any]
     owner: str
     sensitivity: Sensitivity
     speaks_for: tuple[str, ...]
     is_time: bool = False  # seconds since 1970, which readers get as an ISO date-time
     is_model_input: bool = True
     is_count: bool = False  # a whole number; of nothing it is nought, not unknown
-    of: str = ""  # with Source.COHORT: the feature that is compared
 
     def __post_init__(self) -> None:
         if self.is_time and self.is_model_input:
             raise ValueError(f"{self.key}: a moment is no input of a model; say how long ago it was.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Feature):
+    """One that an engine computes: a summary of its source's rows, or something made of an enrolment's one row."""
+
+    source: Source
+    expression: Callable[[Any], Any]  # of an Ibis table, giving an Ibis value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentile(Feature):
+    """Where another feature stands among those of the same course and start, by arithmetic."""
+
+    of: str  # the key of what is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the features of one concept share. Some come from another source, or speak for other steps."""
+
+    source: Source
+    owner: str
+    sensitivity: Sensitivity
+    speaks_for: tuple[str, ...]
+
+    def feature(
+        self,
+        key: str,
+        name: str,
+        window: str,
+        unit: str,
+        expression: Callable[[Any], Any],
+        source: Source | None = None,
+        *,
+        version: int = 1,
+        is_time: bool = False,
+        is_count: bool = False,
+        is_model_input: bool = True,
+        speaks_for: tuple[str, ...] | None = None,
+    ) -> Computed:
+        """One feature of the family."""
+        return Computed(
+            key=key,
+            name=name,
+            window=window,
+            unit=unit,
+            version=version,
+            owner=self.owner,
+            sensitivity=self.sensitivity,
+            speaks_for=self.speaks_for if speaks_for is None else speaks_for,
+            is_time=is_time,
+            is_model_input=is_model_input,
+            is_count=is_count,
+            source=self.source if source is None else source,
+            expression=expression,
+        )
 
 
 def share(part: Any, whole: Any) -> Any:

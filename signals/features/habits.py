@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from signals.features.activity import WHOLE
-from signals.features.feature import COACH, NUDGE, Feature, Sensitivity, Source, share
+from signals.features.feature import COACH, NUDGE, Computed, Family, Sensitivity, Source, share
 
 QUARTERS = {
     "night": "between 0 and 6 o'clock UTC",
@@ -14,28 +14,12 @@ QUARTERS = {
 }
 
 
-def _of(
-    key: str,
-    name: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.DAYS,
-    window: str = WHOLE,
-    **more: Any,
-) -> Feature:
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner="learning data",
-        sensitivity=Sensitivity.ACTIVITY,
-        speaks_for=(NUDGE, COACH),
-        **more,
-    )
+_of = Family(
+    source=Source.DAYS,
+    owner="learning data",
+    sensitivity=Sensitivity.ACTIVITY,
+    speaks_for=(NUDGE, COACH),
+).feature
 
 
 def _share_of(quarter: str) -> Callable[[Any], Any]:
@@ -67,11 +51,12 @@ def _time_of_day_concentration(t: Any) -> Any:
     return sum((other * other for other in others), first * first)
 
 
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     *(
         _of(
             f"share_{quarter}",
             f"Share of interactions {words}",
+            WHOLE,
             "share",
             _share_of(quarter),
         )
@@ -80,6 +65,7 @@ FEATURES: list[Feature] = [
     _of(
         "time_of_day_concentration",
         "How much learning keeps to one quarter of the day",
+        WHOLE,
         "share",
         _time_of_day_concentration,
         Source.ENROLMENT,
@@ -87,26 +73,29 @@ FEATURES: list[Feature] = [
     _of(
         "weekend_share",
         "Share of active days on Saturday or Sunday",
+        WHOLE,
         "share",
         lambda t: share(t.day.count(where=_weekday(t) >= 5), t.day.count()),
     ),
     _of(
         "weekday_concentration",
         "How much learning keeps to the same weekdays",
+        WHOLE,
         "share",
         _weekday_concentration,
     ),
     _of(
         "hasty_share",
         "Share of things left for another within ten seconds",
+        WHOLE,
         "share",
         lambda t: share(t.hasty.sum(), t.events.sum()),
     ),
     _of(
         "hasty_share_30",
         "Share of things left for another within ten seconds",
+        "30 days",
         "share",
         lambda t: share(t.hasty.sum(where=t.age < 30), t.events.sum(where=t.age < 30)),
-        window="30 days",
     ),
 ]

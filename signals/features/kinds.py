@@ -14,7 +14,6 @@ _ADL = "http://adlnet.gov/expapi/activities/"
 _ACTIVITY_STREAMS = "http://activitystrea.ms/schema/1.0/"
 _TINCAN = "http://id.tincanapi.com/activitytype/"
 _OU = "https://ou.example/activity-types/"  # the Open University's own words, under the sample's root
-_REKINDLE = "https://w3id.org/rekindle/xapi/activity-types/"
 
 TYPES: dict[str, tuple[str, ...]] = {
     "content": (

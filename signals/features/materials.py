@@ -1,14 +1,12 @@
 """What was opened: how many different things, what kinds of things, and how much of a video was seen."""
 
-from collections.abc import Callable
-from typing import Any
-
 from signals.features.activity import WHOLE
 from signals.features.feature import (
     COACH,
     LESSON,
     NUDGE,
-    Feature,
+    Computed,
+    Family,
     Sensitivity,
     Source,
     count_within,
@@ -29,31 +27,15 @@ NAMES = {
 }
 
 
-def _of(
-    key: str,
-    name: str,
-    window: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.MATERIALS,
-    **more: Any,
-) -> Feature:
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner="learning data",
-        sensitivity=Sensitivity.ACTIVITY,
-        speaks_for=(NUDGE, LESSON, COACH),
-        **more,
-    )
+_of = Family(
+    source=Source.MATERIALS,
+    owner="learning data",
+    sensitivity=Sensitivity.ACTIVITY,
+    speaks_for=(NUDGE, LESSON, COACH),
+).feature
 
 
-def _of_kind(kind: str) -> list[Feature]:
+def _of_kind(kind: str) -> list[Computed]:
     column = f"kind_{kind}"
     return [
         _of(
@@ -96,7 +78,7 @@ def _of_kind(kind: str) -> list[Feature]:
     ]
 
 
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     _of("materials", "Different materials opened", WHOLE, "count", lambda t: t.days.count(), is_count=True),
     *(
         _of(

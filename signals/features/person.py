@@ -1,36 +1,15 @@
 """Who somebody is at work, and how courses went before: known apart from this course. No demographics."""
 
-from collections.abc import Callable
-from typing import Any
+from signals.features.feature import COACH, DAY, LESSON, Computed, Family, Sensitivity, Source, share
 
-from signals.features.feature import COACH, DAY, LESSON, Feature, Sensitivity, Source, share
+_of = Family(
+    source=Source.ENROLMENT,
+    owner="people data",
+    sensitivity=Sensitivity.PERSON,
+    speaks_for=(COACH,),
+).feature
 
-
-def _of(
-    key: str,
-    name: str,
-    window: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.ENROLMENT,
-    **more: Any,
-) -> Feature:
-    more.setdefault("speaks_for", (COACH,))
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner="people data",
-        sensitivity=Sensitivity.PERSON,
-        **more,
-    )
-
-
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     _of(
         "role_impact_level",
         "Impact of the job role (0 standard, 1 elevated, 2 critical)",

@@ -1,6 +1,5 @@
 """What the course asks for by when, and what of it is done."""
 
-from collections.abc import Callable
 from typing import Any
 
 from signals.features.activity import WHOLE
@@ -10,49 +9,34 @@ from signals.features.feature import (
     LESSON,
     MANAGER,
     NUDGE,
-    Feature,
+    Computed,
+    Family,
     Sensitivity,
     Source,
     end_of,
     share,
 )
 
+_of = Family(
+    source=Source.STEPS,
+    owner="course design",
+    sensitivity=Sensitivity.ACTIVITY,
+    speaks_for=(NUDGE, MANAGER, COACH),
+).feature
 
-def _of(
-    key: str,
-    name: str,
-    window: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.STEPS,
-    **more: Any,
-) -> Feature:
-    more.setdefault("sensitivity", Sensitivity.ACTIVITY)
-    more.setdefault("speaks_for", (NUDGE, MANAGER, COACH))
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner="course design",
-        **more,
-    )
-
-
-_SCORES: dict[str, Any] = {
-    "sensitivity": Sensitivity.PERFORMANCE,
-    "speaks_for": (LESSON, MANAGER, COACH),
-}
+_of_scores = Family(
+    source=Source.STEPS,
+    owner="course design",
+    sensitivity=Sensitivity.PERFORMANCE,
+    speaks_for=(LESSON, MANAGER, COACH),
+).feature
 
 
 def _is_due(t: Any) -> Any:
     return t.due_at < t.as_of
 
 
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     _of(
         "late",
         "Steps of the plan done late",
@@ -123,22 +107,20 @@ FEATURES: list[Feature] = [
         "share",
         lambda t: share(t.weight.sum(where=t.done_at.isnull() & _is_due(t)).coalesce(0.0), t.weight.sum()),
     ),
-    _of(
+    _of_scores(
         "weighted_score",
         "Mean score, by the steps' weight",
         WHOLE,
         "share",
         lambda t: share((t.weight * t.score).sum(), t.weight.sum(where=t.score.notnull())),
-        **_SCORES,
     ),
-    _of(
+    _of_scores(
         "points_share",
         "Share of the points that could be had by now",
         WHOLE,
         "share",
         # What is overdue counts as nothing, which a mean of scores would pass over; what came early counts already.
         lambda t: share((t.weight * t.score).sum().coalesce(0.0), t.weight.sum(where=_is_due(t))),
-        **_SCORES,
     ),
     _of(
         "days_early",

@@ -1,36 +1,19 @@
 """How well it went: scores, fails, and how hard the questions were."""
 
-from collections.abc import Callable
 from typing import Any
 
 from signals.features.activity import WHOLE
-from signals.features.feature import COACH, DAY, LESSON, MANAGER, Feature, Sensitivity, Source
+from signals.features.feature import COACH, DAY, LESSON, MANAGER, Computed, Family, Sensitivity, Source
 
 LAST_SCORES = 5
 
 
-def _of(
-    key: str,
-    name: str,
-    window: str,
-    unit: str,
-    expression: Callable[[Any], Any],
-    source: Source = Source.RESULTS,
-    **more: Any,
-) -> Feature:
-    return Feature(
-        key=key,
-        name=name,
-        window=window,
-        unit=unit,
-        version=1,
-        source=source,
-        expression=expression,
-        owner="assessment",
-        sensitivity=Sensitivity.PERFORMANCE,
-        speaks_for=(LESSON, MANAGER, COACH),
-        **more,
-    )
+_of = Family(
+    source=Source.RESULTS,
+    owner="assessment",
+    sensitivity=Sensitivity.PERFORMANCE,
+    speaks_for=(LESSON, MANAGER, COACH),
+).feature
 
 
 def _failures_in_a_row(t: Any) -> Any:
@@ -42,7 +25,7 @@ def _last(t: Any) -> Any:
     return t.score.max(where=t.score_recency == 1)
 
 
-FEATURES: list[Feature] = [
+FEATURES: list[Computed] = [
     _of(
         "mastery",
         "Mean of the last five scores",

@@ -12,7 +12,7 @@ _LOOKS_BACK = timedelta(days=60)
 
 _UNTREATED = """
 WITH rises AS (
-    SELECT r.enrolment_id, r.at, r.at + %(horizon)s AS until, e.state, e.ended_at
+    SELECT r.enrolment_id, r.at, r.at + make_interval(days => %(days)s) AS until, e.state, e.ended_at
     FROM signals_riskchange r
     JOIN learners_enrolment e ON e.id = r.enrolment_id
     -- What a person does is known under one of their records only.
@@ -56,8 +56,6 @@ def untreated(*, now: datetime, limit: int = 1000) -> int:
             cursor.execute(
                 _UNTREATED.format(came_true=came_true),
                 {
-                    # timedelta and datetime are psycopg's to write; the stubs know plain numbers and text only.
-                    "horizon": horizon,  # type: ignore[dict-item]
                     "settled": settled,
                     "oldest": settled - _LOOKS_BACK,
                     "rose": ROSE_ABOVE,

@@ -31,7 +31,6 @@ class Definition:
     question: str
     censoring: str  # when the answer is not known, and stays so
     rationale: str
-    is_derivable: bool = True  # from facts; else only somebody's report answers it
 
     @property
     def key(self) -> str:
@@ -100,7 +99,6 @@ DEFINITIONS: dict[str, Definition] = {
             "Was the help accepted, and the course passed within 30 days?",
             "As pass_30d; and where the help never reached the learner.",
             "A hybrid: help that is ignored teaches nothing about whether it works.",
-            is_derivable=False,
         ),
         Definition(
             "needed_help",
@@ -110,7 +108,6 @@ DEFINITIONS: dict[str, Definition] = {
             "Did the person who looked into it say that the flag was right?",
             "Nobody looked, or they could not tell.",
             "A human's word on the flag itself, apart from whether acting on it helped.",
-            is_derivable=False,
         ),
     )
 }

@@ -5,7 +5,7 @@ used, so that a training as of an earlier day sees what was known on that day.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -72,9 +72,8 @@ def _labels(definition: Definition, points: Sequence[tuple[int, datetime]], now:
                 "ids": [enrolment_id for enrolment_id, _ in points],
                 "as_of": [as_of for _, as_of in points],
                 "definition": definition.key,
-                # timedelta and datetime are psycopg's to write; the stubs know plain numbers and text only.
-                "horizon": timedelta(days=definition.horizon_days or 0),  # type: ignore[dict-item]
-                "settles": timedelta(days=SETTLES_DAYS),  # type: ignore[dict-item]
+                "horizon_days": definition.horizon_days or 0,
+                "settles_days": SETTLES_DAYS,
                 "now": now,
                 "rose": ROSE_ABOVE,
                 "recovered": RECOVERED_BELOW,
@@ -156,10 +155,11 @@ LEFT JOIN LATERAL (
 ORDER BY d.n
 """
 
-_FIXED = "point.as_of + %(horizon)s"
+_SETTLED = "deadline + make_interval(days => %(settles_days)s)"
+_FIXED = "point.as_of + make_interval(days => %(horizon_days)s)"
 _UNTIL = {
     # Nothing that anybody does after the end can change it; one without a deadline is watched until now.
-    "passed_by_end@1": "coalesce(ended_at, deadline + %(settles)s, %(now)s)",
+    "passed_by_end@1": f"coalesce(ended_at, {_SETTLED}, %(now)s)",
     "pass_30d@1": _FIXED,
     "recovered_14d@1": _FIXED,
     "skill_gain_10pt@1": _FIXED,
@@ -168,11 +168,12 @@ _UNTIL = {
     "needed_help@1": _FIXED,
 }
 
+# What is not here no fact answers: only somebody's report does.
 _VALUES = {
-    "passed_by_end@1": """CASE
-        WHEN w.as_of >= w.deadline + %(settles)s THEN NULL  -- nothing is left to be foreseen
-        WHEN w.state = 'completed' AND (w.deadline IS NULL OR w.ended_at < w.deadline + %(settles)s) THEN true
-        WHEN w.state <> 'active' OR w.deadline + %(settles)s <= %(now)s THEN false END""",
+    "passed_by_end@1": f"""CASE
+        WHEN w.as_of >= w.{_SETTLED} THEN NULL  -- nothing is left to be foreseen
+        WHEN w.state = 'completed' AND (w.deadline IS NULL OR w.ended_at < w.{_SETTLED}) THEN true
+        WHEN w.state <> 'active' OR w.{_SETTLED} <= %(now)s THEN false END""",
     "pass_30d@1": """CASE
         WHEN w.until > %(now)s THEN NULL
         WHEN w.state = 'completed' AND w.ended_at <= w.until THEN true

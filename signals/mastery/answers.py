@@ -51,7 +51,7 @@ answer AS (
     JOIN signals_assessmentresult r ON r.enrolment_id = own.id
     JOIN unnest(%(items)s::bigint[], %(shows)s::bigint[]) AS item (activity, competency_id)
         ON item.activity = r.activity
-    WHERE r.is_item AND {stood} AND {seen} <= point.as_of - %(lag)s
+    WHERE r.is_item AND {stood} AND {seen} <= point.as_of - make_interval(secs => %(lag_s)s)
 ),
 -- Below a weight of a millionth an answer is forgotten; without this bound the power would underflow.
 summed AS (

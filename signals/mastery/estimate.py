@@ -60,7 +60,7 @@ def _estimates(points: Sequence[tuple[int, datetime]], summed: str, lag: timedel
         return []
     fixed = {
         **parameters(shown, current_fit()),
-        "lag": lag,
+        "lag_s": lag.total_seconds(),
         "least": LEAST_ANSWERS,
     }
     found: list[Estimate] = []
@@ -136,7 +136,7 @@ def keep(learners: Collection[UUID], *, now: datetime) -> int:
                 **parameters(shown, fit),
                 "learners": sorted(learners),
                 "now": now,
-                "lag": -CLOCK_AHEAD,  # type: ignore[dict-item]
+                "lag_s": -CLOCK_AHEAD.total_seconds(),
                 "fit": fit.pk if fit is not None else None,
             },
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
@@ -13,10 +13,7 @@ from signals.mastery.factors import FADING, PRIOR, Strand
 from signals.models import ItemDifficulty, MasteryFit
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Whole = np.ndarray[Any, np.dtype[np.int64]]
+    from signals.array_types import Flags, Floats, Whole
 
 LEAST_TO_FIT = 200  # answers; with fewer the prior says as much
 NEW_SHARE = 0.05  # so many more answers than at the last fit make another one worth while
@@ -41,7 +38,7 @@ class Answers:
     def __len__(self) -> int:
         return len(self.share)
 
-    def some(self, chosen: Any) -> "Answers":
+    def some(self, chosen: "Flags | Whole") -> "Answers":
         return Answers(self.people[chosen], self.competencies[chosen], self.items[chosen], self.share[chosen])
 
 

@@ -10,7 +10,7 @@ from consent import gate
 from consent.crypto import EncryptedTextField
 from consent.scopes import Scope
 from learners import access
-from learners.models import Learner, Role, User
+from learners.models import User
 
 
 class SecondLookQuerySet(models.QuerySet["SecondLook"]):
@@ -20,12 +20,7 @@ class SecondLookQuerySet(models.QuerySet["SecondLook"]):
 
     def visible_to(self, user: User, *, now: datetime) -> "SecondLookQuerySet":
         """Those a coach may answer: of learners in their care (or in nobody's) who allow it; never their own."""
-        if not user.has_role(Role.COACH):
-            return self.none()
-        seen = set(Learner.objects.visible_to(user).values_list("pk", flat=True)) - {user.learner_id}
-        coaches = access.coach_of(seen, on=now.date())
-        mine = [pk for pk in seen if pk not in coaches or coaches[pk].pk == user.pk]
-        return self.filter(enrolment__learner_id__in=mine).allowed()
+        return self.filter(enrolment__learner_id__in=access.in_care_of(user, on=now.date())).allowed()
 
     def allowed(self) -> "SecondLookQuerySet":
         """Those whose learner lets their activity be used and a coach look."""

@@ -1,10 +1,8 @@
 """Models that could not be used, and how many second looks coaches are asked for."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from consent.read_only import ReadOnly
 from signals.models import ModelFault, SecondLookBudget
 
 
@@ -17,16 +15,9 @@ class SecondLookBudgetAdmin(admin.ModelAdmin):
 
 
 @admin.register(ModelFault)
-class ModelFaultAdmin(admin.ModelAdmin):
+class ModelFaultAdmin(ReadOnly, admin.ModelAdmin):
+    """Found by scoring, and over when the model can be read again."""
+
     list_display = ("version", "noticed_at", "over_at", "scored_with", "says")
     list_select_related = ("version",)
     date_hierarchy = "noticed_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # found by scoring, and over when the model can be read again
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from learners.models import Enrolment
-from signals.features.definitions import BY_KEY
+from signals.features.definitions import BY_KEY, Computed, Source
 from signals.features.rollup import COMPLETING
 from signals.models import Activity, ArchiveFile, AssessmentResult, Event, FeatureRow, Verb
 from signals.models.events import OBSERVED
@@ -35,17 +35,17 @@ class Rows(StrEnum):
 
 # By the source that a feature's definition names; what is derived from other features has its signal's rows.
 _OF_SOURCE = {
-    "days": Rows.EVENTS,
-    "materials": Rows.EVENTS,
-    "watched": Rows.WATCHED,
-    "results": Rows.RESULTS,
-    "answers": Rows.RESULTS,
-    "concepts": Rows.RESULTS,
-    "mastery": Rows.RESULTS,
-    "steps": Rows.DONE,
-    "ratings": Rows.RATINGS,
-    "gaps": Rows.NOTHING,
-    "history": Rows.NOTHING,
+    Source.DAYS: Rows.EVENTS,
+    Source.MATERIALS: Rows.EVENTS,
+    Source.WATCHED: Rows.WATCHED,
+    Source.RESULTS: Rows.RESULTS,
+    Source.ANSWERS: Rows.RESULTS,
+    Source.CONCEPTS: Rows.RESULTS,
+    Source.MASTERY: Rows.RESULTS,
+    Source.STEPS: Rows.DONE,
+    Source.RATINGS: Rows.RATINGS,
+    Source.GAPS: Rows.NOTHING,
+    Source.HISTORY: Rows.NOTHING,
 }
 _OF_SIGNAL = {
     Signal.ACTIVITY: Rows.EVENTS,
@@ -127,8 +127,9 @@ def of(enrolment: Enrolment, signal: Signal, *, feature: str = "") -> Evidence:
 
 def rows_of(key: str) -> Rows:
     """Which rows a feature is computed from."""
-    source = BY_KEY[key].source.value if key in BY_KEY else ""
-    return _OF_SOURCE.get(source) or _OF_SIGNAL[signal_of(key)]
+    feature = BY_KEY.get(key)
+    rows = _OF_SOURCE.get(feature.source) if isinstance(feature, Computed) else None
+    return rows or _OF_SIGNAL[signal_of(key)]
 
 
 def cold_months(key: str, enrolment: Enrolment, *, as_of: datetime) -> tuple[date, ...]:

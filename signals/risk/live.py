@@ -120,7 +120,7 @@ def _read(version: ModelVersion) -> Assess | UnusableModel:
     except UnusableModel as fault:
         return fault
     except Exception as fault:
-        # An artefact may be broken in any way; scoring must go on without it.
+        # An artefact may be broken in any way, or its library be missing; scoring must go on without it.
         log.exception("the artefact of model %s cannot be read", version.name)
         return UnusableModel(f"{version.name} cannot be read ({type(fault).__name__}). Train it again.")
     return _guarded(

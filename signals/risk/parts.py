@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    import numpy as np
     import xgboost
 
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    from signals.array_types import Floats
 
 
 class Part(Protocol):

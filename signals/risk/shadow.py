@@ -39,7 +39,8 @@ def score(known: Sequence[Known], *, now: datetime) -> int:
             assessed = live.scorer(version, now=now).assess(rows)
             _write(rows, [one.value for one in assessed], version)
     except Exception as fault:
-        # A model on trial may be broken in any way; what people wait for must go on without it.
+        # A model on trial may be broken in any way; what people wait for must go on without it. The savepoint above
+        # keeps the caller's transaction usable after a database's own error, and `fault` tells the administrators.
         cache.set(_key(version), type(fault).__name__, timeout=int(PAUSE.total_seconds()))
         log.warning("model %s in shadow cannot score, paused: %s", version.name, fault)
         return 0

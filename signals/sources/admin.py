@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from consent import audit
 from consent.actors import Party
 from consent.crypto import decrypt, encrypt
+from consent.read_only import ReadOnly
 from signals.models import ContractBreach, DataContract, Feed, ImportRun, Lineage
 from signals.sources import SOURCES, FileRefused, Report
 from signals.sources.base import PullFailed
@@ -28,16 +29,10 @@ from signals.sources.files import bring_file
 from signals.sources.importing import credential_of
 from signals.sources.moodle import check_address, check_settings
 from signals.sources.proofs import public_keys
+from signals.views.choices import offer
 
 LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command
 KEPT_SECONDS = 900  # between preview and import
-
-
-def _offer(form: forms.BaseForm, choices: list[tuple[str, str]]) -> None:
-    """Lets the form's source be one of these. The registry is complete only when forms are made, not when read."""
-    field = form.fields["source"]
-    assert isinstance(field, forms.ChoiceField)
-    field.choices = choices
 
 
 def _labels(**wanted: bool) -> list[tuple[str, str]]:
@@ -66,7 +61,9 @@ class FeedForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, [(name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")])
+        offer(
+            self, "source", [(name, SOURCES[name].label) for name in ("git_forge", "moodle", "open_badges")]
+        )
 
     def clean_settings(self) -> dict[str, Any]:
         found = self.cleaned_data["settings"] or {}
@@ -115,17 +112,6 @@ class FeedAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class _ReadOnly(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class UploadForm(forms.Form):
     """A file, and how to read it. The second time the file is known by its ticket."""
 
@@ -157,7 +143,7 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, _labels(takes_files=True))
+        offer(self, "source", _labels(takes_files=True))
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -177,7 +163,7 @@ class UploadForm(forms.Form):
 
 
 @admin.register(ImportRun)
-class ImportRunAdmin(_ReadOnly):
+class ImportRunAdmin(ReadOnly, admin.ModelAdmin):
     """What came when, and what became of it. Above the list: a file of one's own."""
 
     change_list_template = "admin/signals/importrun/list.html"
@@ -333,7 +319,7 @@ def _again(form: UploadForm, ticket: str) -> UploadForm:
 
 
 @admin.register(Lineage)
-class LineageAdmin(_ReadOnly):
+class LineageAdmin(ReadOnly, admin.ModelAdmin):
     """Where a fact comes from: search by the statement's id, which its event has too."""
 
     list_display = ("statement_id", "source", "run", "line", "revision", "replaced_at")
@@ -387,7 +373,7 @@ class DataContractForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer(self, [("", "the record store"), *_labels()])
+        offer(self, "source", [("", "the record store"), *_labels()])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -439,7 +425,7 @@ class _IsOpen(admin.SimpleListFilter):
 
 
 @admin.register(ContractBreach)
-class ContractBreachAdmin(_ReadOnly):
+class ContractBreachAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("sentence", "kind", "opened_at", "closed_at", "alerted_at")
     list_filter = (_IsOpen, "kind", "contract")
     fields = ("contract", "kind", "sentence", "opened_at", "closed_at", "alerted_at")

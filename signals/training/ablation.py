@@ -15,7 +15,8 @@ from signals.training.paired import average_precision, draws, interval
 from signals.training.rows import folds, some_people, take
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.array_types import Floats
+    from signals.training.dataset import Dataset
 
 METHOD = "boosted"
 MOST_ROWS = 12_000

@@ -6,7 +6,8 @@ from signals.risk.composite import PARAMETERS, Parameters, assess
 from signals.training.rows import moment
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.array_types import Floats
+    from signals.training.dataset import Dataset
 
 _READS = ("mastery", "mastery_mean", "days_inactive", "fail_rate")
 

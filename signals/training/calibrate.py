@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from signals.risk.learned import Calibration
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.array_types import Floats
+    from signals.training.dataset import Dataset
 
 STEPS = 25
 HELD = 200.0  # how many rows' worth a day's correction is drawn towards that of all days

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Flags, Floats
+    from signals.array_types import Flags, Floats
+    from signals.training.dataset import Dataset
 
 FORMAT = 1
 BINS = 10  # of a feature's distribution

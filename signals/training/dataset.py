@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from learners.declared import attributes as declared_attributes
 from learners.models import DeclaredAttribute
@@ -16,11 +16,10 @@ from signals.labels import for_training
 from signals.training.population import DEFAULT_DAYS, Asked, at_risk
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
-    Whole = np.ndarray[Any, np.dtype[np.int64]]
-    Flags = np.ndarray[Any, np.dtype[np.bool_]]
+    # Passed on: some modules ask for these names here.
+    from signals.array_types import Flags as Flags
+    from signals.array_types import Floats as Floats
+    from signals.array_types import Whole as Whole
 
 
 @dataclass(frozen=True, slots=True)

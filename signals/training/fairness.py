@@ -14,7 +14,7 @@ from signals.training.card import LEAST_SHOWN, Figure
 if TYPE_CHECKING:
     import numpy as np
 
-    from signals.training.dataset import Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 TOP = 0.2  # of each run's list: how many a team could look after
 THRESHOLD = 0.5  # does not hang on any policy

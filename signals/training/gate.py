@@ -6,7 +6,7 @@ held against; a candidate passes only if all of them pass.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +14,7 @@ from signals.training.card import LEAST_SHOWN
 from signals.training.fairness import Report, report
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -59,6 +59,17 @@ class SliceFigure(msgspec.Struct, frozen=True):
     passes: bool
 
 
+class GroupGap(msgspec.Struct, frozen=True):
+    """How far apart the groups of one attribute are found, by either model; the interval is the new one's."""
+
+    old: float | None  # None: the live model could not be judged
+    new: float
+    low: float | None
+    high: float | None
+    highest: str
+    lowest: str
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """What a promotion keeps."""
 
@@ -72,7 +83,7 @@ class Comparison(msgspec.Struct, frozen=True):
     metrics: dict[str, dict[str, float]] = {}  # metric → old, new, gain, low, high
     slices: tuple[SliceFigure, ...] = ()
     too_small: int = 0  # slices that nothing can be said of
-    gaps: dict[str, dict[str, Any]] = {}  # attribute → old, new, and between whom
+    gaps: dict[str, GroupGap] = {}  # by attribute
 
     @property
     def passes(self) -> bool:
@@ -126,7 +137,7 @@ def judge(evidence: Evidence, *, around: Around, bounds: Bounds | None = None, s
     checks = [_labels(everyone, positive, negative, bounds)]
     metrics: dict[str, dict[str, float]] = {}
     slices: list[SliceFigure] = []
-    gaps: dict[str, dict[str, Any]] = {}
+    gaps: dict[str, GroupGap] = {}
     too_small = 0
     if checks[0].passes and known:
         old, new = filled(evidence.old[wanted]), filled(evidence.new[wanted])
@@ -179,7 +190,7 @@ def filled(p: "Floats") -> "Floats":
     return np.where(np.isfinite(p), p, np.nanmean(p) if np.isfinite(p).any() else 0.5)
 
 
-def _kept(values: Sequence[str], wanted: Any) -> tuple[str, ...]:
+def _kept(values: Sequence[str], wanted: "Flags") -> tuple[str, ...]:
     return tuple(value for value, keep in zip(values, wanted, strict=True) if keep)
 
 
@@ -237,14 +248,14 @@ def _sliced(slices: Sequence[SliceFigure], too_small: int) -> Check:
     )
 
 
-def _fair(gaps: Mapping[str, Mapping[str, Any]], bounds: Bounds) -> Check:
+def _fair(gaps: Mapping[str, GroupGap], bounds: Bounds) -> Check:
     wide = {
         name: gap
         for name, gap in gaps.items()
-        if gap["new"] > bounds.widest_gap and gap["new"] > (gap["old"] or 0.0) + bounds.gap_tolerance
+        if gap.new > bounds.widest_gap and gap.new > (gap.old or 0.0) + bounds.gap_tolerance
     }
     told = "; ".join(
-        f"{name}: {gap['new']:.3f} between {gap['highest']} and {gap['lowest']}"
+        f"{name}: {gap.new:.3f} between {gap.highest} and {gap.lowest}"
         for name, gap in (wide or gaps).items()
     )
     return Check(
@@ -351,19 +362,19 @@ def _slices(
     return found, too_small
 
 
-def _gaps(old: Report, new: Report) -> dict[str, dict[str, Any]]:
+def _gaps(old: Report, new: Report) -> dict[str, GroupGap]:
     gaps = {}
     for attribute in new.attributes:
         will = new.gap(attribute.name)
-        if will is None:
+        if will is None or will.figure.value is None:
             continue
         was = old.gap(attribute.name)
-        gaps[attribute.name] = {
-            "old": was.figure.value if was else None,
-            "new": will.figure.value,
-            "low": will.figure.low,
-            "high": will.figure.high,
-            "highest": will.highest,
-            "lowest": will.lowest,
-        }
+        gaps[attribute.name] = GroupGap(
+            old=was.figure.value if was else None,
+            new=will.figure.value,
+            low=will.figure.low,
+            high=will.figure.high,
+            highest=will.highest,
+            lowest=will.lowest,
+        )
     return gaps

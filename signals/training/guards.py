@@ -14,11 +14,8 @@ from signals.features.allowed import computable
 from signals.labels import definition_of, for_training
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from signals.array_types import Flags, Floats
     from signals.training.dataset import Dataset
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LEAST_CASES = 20  # of either kind; with fewer, chance decides
 TELLS_ALL = 0.98  # a single feature that ranks people this well knows how it ended
@@ -169,7 +166,7 @@ def tell_all(dataset: "Dataset") -> list[tuple[str, str]]:
     return found
 
 
-def _why(values: "Floats", bad: Any) -> str:
+def _why(values: "Floats", bad: "Flags") -> str:
     import numpy as np
 
     if min(int(bad.sum()), int((~bad).sum())) < LEAST_TO_JUDGE:
@@ -186,7 +183,7 @@ def _why(values: "Floats", bad: Any) -> str:
     return f"alone it has an AUC of {max(area, 1 - area):.3f}" if max(area, 1 - area) > TELLS_ALL else ""
 
 
-def _area(values: "Floats", bad: Any) -> float:
+def _area(values: "Floats", bad: "Flags") -> float:
     """The area under the ROC curve, ties counted half."""
     from scipy.stats import rankdata
 

@@ -16,7 +16,7 @@ from signals.training.dataset import Dataset, NothingToLearnFrom
 from signals.training.gate import Evidence
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Flags, Floats
+    from signals.array_types import Flags, Floats
 
 DAYS = (14, 28, 56, 84)
 LABEL = "passed_by_end@1"

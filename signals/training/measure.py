@@ -9,7 +9,8 @@ from signals.training.paired import METRICS, draws, interval, numbered, top_shar
 from signals.training.rows import family
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Flags, Floats
+    from signals.array_types import Flags, Floats
+    from signals.training.dataset import Dataset
 
 ROUNDS = 200
 TOP = 0.1

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from signals.features.cohort import SUFFIX
 from signals.features.definitions import BY_KEY
-from signals.features.feature import Feature, Sensitivity, Source
+from signals.features.feature import Feature, Percentile, Sensitivity
 from signals.risk.learned import DAY
 from signals.risk.parts import Bins, Linear, Part, Trees
 from signals.training.rows import SEED, some_people
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Floats
+    from signals.array_types import Floats
+    from signals.training.dataset import Dataset
 
 ANCHORS: tuple[float, ...] = (
     0,
@@ -102,7 +103,7 @@ def inputs(data: "Dataset") -> tuple[str, ...]:
 
 def _is_level(feature: Feature, *, has_standing: bool) -> bool:
     """How much somebody did, which another course or year would call little or a lot."""
-    if feature.source == Source.COHORT or feature.sensitivity != Sensitivity.ACTIVITY:
+    if isinstance(feature, Percentile) or feature.sensitivity != Sensitivity.ACTIVITY:
         return False
     return has_standing or feature.unit in ("count", "seconds")
 

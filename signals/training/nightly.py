@@ -5,23 +5,21 @@ Every run leaves a row that says in words what came of it. Too little to learn f
 
 import logging
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from importlib import import_module
-from typing import cast
 
 from signals.models import ModelVersion, TrainingRun
 from signals.risk.learned import UnusableModel
 from signals.risk.live import live_model
 from signals.training import audits, cohorts, drift, heldout, promotion
 from signals.training.dataset import NothingToLearnFrom
+from signals.training.guards import UnfitForTraining
+from signals.training.rows import CannotTrain
+from signals.training.train import train
 
 log = logging.getLogger(__name__)
 
 LABEL = heldout.LABEL
 KEPT = timedelta(days=365)  # of what the nights left
-
-Train = Callable[..., ModelVersion | None]
 
 
 def run(*, now: datetime, label: str = LABEL) -> TrainingRun:
@@ -81,16 +79,18 @@ def _trained(*, now: datetime, label: str) -> tuple[TrainingRun.Outcome, ModelVe
     as_of = cohorts.learn_as_of(now=now)
     before = set(ModelVersion.objects.values_list("pk", flat=True))
     try:
-        model = _train()(as_of=as_of, label=label, now=now)
-    except ValueError as fault:
-        # Every way of having too little to learn from is one: nobody there, one class, all censored.
-        if isinstance(fault, NothingToLearnFrom) or type(fault).__module__.startswith("signals."):
-            return TrainingRun.Outcome.TOO_LITTLE, None, str(fault)
-        return _failed(fault)
+        model = train(as_of=as_of, label=label, now=now)
+    except (CannotTrain, NothingToLearnFrom, UnfitForTraining) as fault:
+        return TrainingRun.Outcome.TOO_LITTLE, None, str(fault)
     except Exception as fault:
-        # The night must end with a row that says so, whatever broke.
-        return _failed(fault)
-    if model is None or model.pk in before:
+        # Training is three libraries and two databases: the night must end with a row that says so, whatever broke.
+        log.exception("the nightly training failed")
+        return (
+            TrainingRun.Outcome.FAILED,
+            None,
+            f"Training failed ({type(fault).__name__}); the log says where. The live model goes on.",
+        )
+    if model.pk in before:
         return (
             TrainingRun.Outcome.SAME,
             model,
@@ -101,16 +101,3 @@ def _trained(*, now: datetime, label: str) -> tuple[TrainingRun.Outcome, ModelVe
         model,
         f"“{model.name}” learned from what was known on {as_of:%-d %B %Y}.",
     )
-
-
-def _failed(fault: Exception) -> tuple[TrainingRun.Outcome, None, str]:
-    log.exception("the nightly training failed")
-    return (
-        TrainingRun.Outcome.FAILED,
-        None,
-        f"Training failed ({type(fault).__name__}); the log says where. The live model goes on.",
-    )
-
-
-def _train() -> Train:
-    return cast(Train, import_module("signals.training.train").train)

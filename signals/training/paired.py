@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from signals.training.dataset import Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 ROUNDS = 400
 CALIBRATION_BINS = 15

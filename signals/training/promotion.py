@@ -21,7 +21,6 @@ from signals.risk.live import live_model
 from signals.training.gate import AROUND, Around, Bounds, Check, Comparison, Evidence, judge
 
 LOCK = 0x524B5F4C495645  # one change of the live model at a time
-COUNTS = (Promotion.Outcome.PROMOTED, Promotion.Outcome.ROLLED_BACK)
 
 
 class AlreadyLive(ValueError):
@@ -50,12 +49,6 @@ class ReasonMissing(ValueError):
 
 class NotFit(ValueError):
     """This version cannot do that; the message says why."""
-
-
-def live_by_rows() -> ModelVersion | None:
-    """What the newest promoting row says; None where nothing was ever promoted."""
-    newest = Promotion.objects.filter(outcome__in=COUNTS).select_related("candidate").order_by("-pk").first()
-    return newest.candidate if newest is not None else None
 
 
 def around(candidate: ModelVersion) -> Around:
@@ -121,16 +114,9 @@ def promote(
                 now=now,
                 comparison=comparison,
             )
-        refusal = Promotion.objects.create(
-            candidate=candidate,
-            replaced=None,
-            at=now,
-            by=by,
-            outcome=Promotion.Outcome.REFUSED,
-            reason=comparison.refusal[:2000],
-            comparison=_plain(comparison),
+        refusal = _noted(
+            Promotion.Outcome.REFUSED, candidate, comparison.refusal, by=by, now=now, comparison=comparison
         )
-        _audit("model.refused", candidate, by=by, now=now, promotion=refusal.pk)
     raise Refused(refusal)
 
 
@@ -187,15 +173,13 @@ def to_shadow(*, candidate: ModelVersion, because: str, now: datetime, by: UUID 
         if not ModelVersion.objects.filter(pk=candidate.pk, is_shadow=False).update(is_shadow=True):
             raise AlreadyLive(f"“{candidate.name}” is in shadow already.")
         candidate.is_shadow = True
-        row = Promotion.objects.create(
-            candidate=candidate,
-            at=now,
+        return _noted(
+            Promotion.Outcome.SHADOWED,
+            candidate,
+            because.strip() or "On trial beside the live model.",
             by=by,
-            outcome=Promotion.Outcome.SHADOWED,
-            reason=because.strip()[:2000] or "On trial beside the live model.",
+            now=now,
         )
-        _audit("model.shadowed", candidate, by=by, now=now, promotion=row.pk)
-    return row
 
 
 def out_of_shadow(
@@ -207,15 +191,13 @@ def out_of_shadow(
         if not ModelVersion.objects.filter(pk=candidate.pk, is_shadow=True).update(is_shadow=False):
             raise NotFit(f"“{candidate.name}” is not in shadow.")
         candidate.is_shadow = False
-        row = Promotion.objects.create(
-            candidate=candidate,
-            at=now,
+        return _noted(
+            Promotion.Outcome.UNSHADOWED,
+            candidate,
+            because.strip() or "The trial is over.",
             by=by,
-            outcome=Promotion.Outcome.UNSHADOWED,
-            reason=because.strip()[:2000] or "The trial is over.",
+            now=now,
         )
-        _audit("model.unshadowed", candidate, by=by, now=now, promotion=row.pk)
-    return row
 
 
 def ask(*, candidate: ModelVersion, because: str, now: datetime, by: UUID | None) -> Promotion:
@@ -227,15 +209,13 @@ def ask(*, candidate: ModelVersion, because: str, now: datetime, by: UUID | None
             raise AlreadyLive(f"“{candidate.name}” is live already.")
         if asked().filter(candidate=candidate).exists():
             raise NotFit(f"“{candidate.name}” waits for the gate already.")
-        row = Promotion.objects.create(
-            candidate=candidate,
-            at=now,
+        return _noted(
+            Promotion.Outcome.ASKED,
+            candidate,
+            because.strip() or "Somebody asked.",
             by=by,
-            outcome=Promotion.Outcome.ASKED,
-            reason=because.strip()[:2000] or "Somebody asked.",
+            now=now,
         )
-        _audit("model.asked", candidate, by=by, now=now, promotion=row.pk)
-    return row
 
 
 def asked() -> QuerySet[Promotion]:
@@ -256,11 +236,7 @@ def asked() -> QuerySet[Promotion]:
 def refuse(*, candidate: ModelVersion, why: str, now: datetime, by: UUID | None = None) -> Promotion:
     """The row that says why a candidate could not even be compared."""
     with transaction.atomic():
-        row = Promotion.objects.create(
-            candidate=candidate, at=now, by=by, outcome=Promotion.Outcome.REFUSED, reason=why[:2000]
-        )
-        _audit("model.refused", candidate, by=by, now=now, promotion=row.pk)
-    return row
+        return _noted(Promotion.Outcome.REFUSED, candidate, why, by=by, now=now)
 
 
 def was_refused(candidate: ModelVersion, *, live: ModelVersion, data: str) -> Promotion | None:
@@ -308,18 +284,9 @@ def _make_live(
         is_live=False, taken_back_at=now if taken_back else None
     )
     ModelVersion.objects.filter(pk=model.pk).update(is_live=True, is_shadow=False, taken_back_at=None)
-    row = Promotion.objects.create(
-        candidate=model,
-        replaced=replaced,
-        at=now,
-        by=by,
-        outcome=outcome,
-        reason=reason[:2000],
-        comparison=_plain(comparison),
-    )
+    row = _noted(outcome, model, reason, by=by, now=now, comparison=comparison, replaced=replaced)
     # Findings about a model that no longer scores hold nothing up any more.
     Finding.objects.open().filter(model=replaced).update(closed_at=now, ending=Finding.Ending.OUT_OF_USE)
-    _audit(f"model.{outcome}", model, by=by, now=now, promotion=row.pk, replaces=replaced.pk)
     model.refresh_from_db(fields=["is_live", "is_shadow", "taken_back_at"])
     return row
 
@@ -344,12 +311,33 @@ def _one_at_a_time() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
-def _audit(action: str, model: ModelVersion, *, by: UUID | None, now: datetime, **detail: object) -> None:
+def _noted(
+    outcome: Promotion.Outcome,
+    model: ModelVersion,
+    reason: str,
+    *,
+    by: UUID | None,
+    now: datetime,
+    comparison: Comparison | None = None,
+    replaced: ModelVersion | None = None,
+) -> Promotion:
+    """The row that says what became of a model, and the line in the audit that goes with it."""
+    row = Promotion.objects.create(
+        candidate=model,
+        replaced=replaced,
+        at=now,
+        by=by,
+        outcome=outcome,
+        reason=reason[:2000],
+        comparison={} if comparison is None else _plain(comparison),
+    )
+    detail = {"model": model.pk, "promotion": row.pk}
     audit.record(
         actor=Party("user", by) if by else SYSTEM,
-        action=action,
+        action=f"model.{outcome}",
         # Models are numbered, parties are named by uuid: the number is the uuid's own.
         target=Party("model", UUID(int=model.pk)),
         now=now,
-        detail={"model": model.pk, **detail},
+        detail=detail if replaced is None else {**detail, "replaces": replaced.pk},
     )
+    return row

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from signals.training.fairness import Gap, report
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Dataset, Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole, Words
+    from signals.training.dataset import Dataset
     from signals.training.paired import Paired
 
 MOST_ROWS = 20_000  # learned from; a reduction fits the model dozens of times
@@ -114,7 +115,7 @@ def preview(
     )
 
 
-def reweighing(groups: Any, y: "Whole") -> "Floats":
+def reweighing(groups: "Words", y: "Whole") -> "Floats":
     """P(group) · P(outcome) / P(group and outcome) for each row: after that, the two are independent (Kamiran and
     Calders 2012)."""
     import numpy as np
@@ -180,7 +181,7 @@ def _logistic(features: "Floats", y: "Whole", weights: "Floats | None" = None) -
     return lambda rows: model.predict_proba(rows)[:, 1]
 
 
-def _reduced(remedy: str, features: "Floats", y: "Whole", groups: Any) -> Score:
+def _reduced(remedy: str, features: "Floats", y: "Whole", groups: "Words") -> Score:
     """The mixture that fairlearn finds, as a probability: its models' own, by their weight."""
     import numpy as np
     from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient, TruePositiveRateParity

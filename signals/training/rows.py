@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from signals.training.dataset import Dataset
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Flags, Floats, Whole
+    from signals.array_types import Flags, Floats, Whole
 
 LEAST_PEOPLE = 50
 LEAST_EACH = 10  # people it came true for, and people it did not

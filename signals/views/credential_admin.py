@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from consent import audit
 from consent.actors import Party
+from consent.read_only import ReadOnly
 from signals.models import Credential, IssuerTrust, Quarantined, Refusal
 from signals.views.forms import CredentialForm, TrustForm
 from signals.xapi import credentials
@@ -188,7 +189,7 @@ class IssuerTrustAdmin(admin.ModelAdmin):
         credentials.forget()
 
 
-class RefusalAdmin(admin.ModelAdmin):
+class RefusalAdmin(ReadOnly, admin.ModelAdmin):
     """What was refused, day by day: nothing is dropped without a trace."""
 
     list_display = ("day", "credential", "what", "requests", "statements", "last_at")
@@ -200,12 +201,3 @@ class RefusalAdmin(admin.ModelAdmin):
     @admin.display(description="what was wrong", ordering="kind")
     def what(self, refusal: Refusal) -> str:
         return KINDS.get(refusal.kind, refusal.kind)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

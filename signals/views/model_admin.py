@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from learners.access import asked_by
 from signals.features.definitions import BY_KEY
 from signals.features.retired import NoSuchFeature, RetiredAlready, restore, retire
 from signals.models import Finding, ModelAudit, ModelVersion, Promotion, RetiredFeature, TrainingRun
@@ -24,6 +24,7 @@ from signals.training import card as cards
 from signals.training.markdown import METRICS, RATES, columns, facts, figure, shown
 from signals.training.remedies import REMEDIES
 from signals.views import plots
+from signals.views.choices import offer
 
 FOLDER = "admin/signals/modelversion"
 FEATURES_AT_ONCE = 20  # on a card; the rest opens below
@@ -46,7 +47,7 @@ class RemedyForm(forms.Form):
 
     def __init__(self, *args: Any, attributes: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["attribute"].choices = [(name, name) for name in attributes]  # type: ignore[attr-defined]
+        offer(self, "attribute", [(name, name) for name in attributes])
 
 
 class ModelVersionAdmin(admin.ModelAdmin):
@@ -192,7 +193,9 @@ class ModelVersionAdmin(admin.ModelAdmin):
             title=f"Take {model.name} to the gate",
             says="It is compared with the live model on people neither learned from, which takes a minute or two."
             " It goes live only if every check passes; either way a row says why.",
-            act=lambda why: promotion.ask(candidate=model, because=why, now=timezone.now(), by=_by(request)),
+            act=lambda why: promotion.ask(
+                candidate=model, because=why, now=timezone.now(), by=asked_by(request)
+            ),
             done=f"{model.name} waits for the gate. Its answer appears on this page.",
             back=reverse("admin:signals_modelversion_change", args=[model.pk]),
         )
@@ -208,7 +211,7 @@ class ModelVersionAdmin(admin.ModelAdmin):
             if model.is_shadow
             else "It scores beside the live model whatever is refreshed. No manager sees it. Where the two disagree,"
             f" coaches are asked to look: at most {disagreements.PER_WEEK} people a week. Any other trial ends.",
-            act=lambda why: change(candidate=model, because=why, now=timezone.now(), by=_by(request)),
+            act=lambda why: change(candidate=model, because=why, now=timezone.now(), by=asked_by(request)),
             done="Done.",
             back=reverse("admin:signals_modelversion_change", args=[model.pk]),
         )
@@ -221,7 +224,7 @@ class ModelVersionAdmin(admin.ModelAdmin):
             title=f"Take {live.name} back",
             says="The model it replaced is live at once. What this one said is no longer acted upon; everybody is"
             " scored anew within minutes, a few thousand at a time.",
-            act=lambda why: promotion.roll_back(because=why, now=timezone.now(), by=_by(request)),
+            act=lambda why: promotion.roll_back(because=why, now=timezone.now(), by=asked_by(request)),
             done=f"{live.name} is taken back.",
             back=reverse("admin:signals_modelversion_changelist"),
         )
@@ -281,11 +284,11 @@ class ModelVersionAdmin(admin.ModelAdmin):
         )
         if request.method == "POST":
             if "_remedy" in request.POST and form.is_valid():
-                audits.ask(ModelAudit.Kind.REMEDY, now=now, by=_by(request), **form.cleaned_data)
+                audits.ask(ModelAudit.Kind.REMEDY, now=now, by=asked_by(request), **form.cleaned_data)
                 self.message_user(request, "It is being tried; the result appears below in a minute or two.")
                 return HttpResponseRedirect(request.path)
             if "_ask" in request.POST:
-                audits.ask(ModelAudit.Kind.FAIRNESS, now=now, model=live, by=_by(request))
+                audits.ask(ModelAudit.Kind.FAIRNESS, now=now, model=live, by=asked_by(request))
                 self.message_user(
                     request, "It is being measured; the result appears here in a minute or two."
                 )
@@ -317,10 +320,10 @@ class ModelVersionAdmin(admin.ModelAdmin):
             key = request.POST.get("key", "")
             try:
                 if "_restore" in request.POST:
-                    restore(key=key, now=now, by=_by(request))
+                    restore(key=key, now=now, by=asked_by(request))
                     self.message_user(request, "In use again from the next scoring on.", messages.SUCCESS)
                 elif form.is_valid():
-                    retire(key=key, reason=form.cleaned_data["reason"], now=now, by=_by(request))
+                    retire(key=key, reason=form.cleaned_data["reason"], now=now, by=asked_by(request))
                     self.message_user(request, "Retired from the next scoring on.", messages.SUCCESS)
                 else:
                     self.message_user(request, "Say in a sentence why.", messages.ERROR)
@@ -369,11 +372,6 @@ def state_of(model: ModelVersion) -> tuple[str, str]:
     if model.taken_back_at:
         return "back", "Taken back"
     return "candidate", "Not in use"
-
-
-def _by(request: HttpRequest) -> UUID:
-    assert request.user.is_authenticated
-    return UUID(str(request.user.pk))
 
 
 def _headline(model: ModelVersion, metric: str) -> str:

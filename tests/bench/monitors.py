@@ -13,8 +13,8 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from signals.quality import monitors
+from signals.quality.counts import Counts
 from signals.quality.monitors import Answer, History
-from signals.quality.tally import Counts
 
 START = date(2025, 1, 1)
 DAYS = 425

@@ -27,17 +27,6 @@ def now_is() -> object:
         yield
 
 
-@pytest.fixture
-def circle() -> Circle:
-    return make_circle(name="Robin Fielding")
-
-
-@pytest.fixture
-def coach(client: Client, circle: Circle) -> Client:
-    client.force_login(circle.coach)
-    return client
-
-
 def test_it_lists_what_needs_a_decision_under_a_pseudonym(coach: Client, circle: Circle) -> None:
     make_approval_case(circle)
 

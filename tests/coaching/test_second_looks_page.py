@@ -23,17 +23,6 @@ def now_is() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def circle() -> Circle:
-    return make_circle(name="Robin Fielding")
-
-
-@pytest.fixture
-def coach(client: Client, circle: Circle) -> Client:
-    client.force_login(circle.coach)
-    return client
-
-
 def make_look(circle: Circle, kind: str = "not_sure") -> SecondLook:
     """A question about somebody of whom only a quiet week is known."""
     evidence = {

@@ -27,11 +27,6 @@ def now_is() -> Iterator[None]:
 
 
 @pytest.fixture
-def circle() -> Circle:
-    return make_circle(name="Robin Fielding")
-
-
-@pytest.fixture
 def manager(client: Client, circle: Circle) -> Client:
     client.force_login(circle.manager)
     return client

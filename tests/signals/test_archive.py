@@ -17,7 +17,6 @@ from signals.archive.schemas import EVENT_COLUMNS, schema
 from signals.archive.write import archive, due
 from signals.models import ArchiveFile, Event, Statement
 from signals.table_hashes import TABLES
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
 from tests.support.signals import make_credential, send, statement
 
@@ -97,7 +96,7 @@ def test_it_keeps_statements_as_they_were_sent(history: Enrolment) -> None:
     assert raw in [row["raw"] for row in rows_of(ArchiveFile.objects.get(kind="statement"))]
 
 
-def test_it_says_in_the_manifest_what_the_file_holds(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_it_says_in_the_manifest_what_the_file_holds(history: Enrolment, cold_store: Path) -> None:
     archive(now=day(80))
 
     file = ArchiveFile.objects.get(kind="event", month=JANUARY)
@@ -111,7 +110,7 @@ def test_it_says_in_the_manifest_what_the_file_holds(history: Enrolment, cold_st
     assert AuditEntry.objects.filter(action="archive.written").count() == 3
 
 
-def test_nobody_reads_a_file_without_the_ring(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_nobody_reads_a_file_without_the_ring(history: Enrolment, cold_store: Path) -> None:
     import pyarrow.parquet as pq
 
     archive(now=day(80))
@@ -124,7 +123,7 @@ def test_nobody_reads_a_file_without_the_ring(history: Enrolment, cold_store: Pa
             pq.ParquetFile(cold_store / file.name)
 
 
-def test_a_file_cannot_stand_in_for_another(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_a_file_cannot_stand_in_for_another(history: Enrolment, cold_store: Path) -> None:
     archive(now=day(80))
     one, other = ArchiveFile.objects.filter(kind="event")
     (cold_store / one.name).write_bytes((cold_store / other.name).read_bytes())
@@ -135,7 +134,7 @@ def test_a_file_cannot_stand_in_for_another(history: Enrolment, cold_store: Path
         rows_of(one)
 
 
-def test_it_says_which_file_is_missing(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_it_says_which_file_is_missing(history: Enrolment, cold_store: Path) -> None:
     archive(now=day(80))
     file = ArchiveFile.objects.filter(kind="event").first()
     assert file is not None
@@ -149,7 +148,7 @@ def test_it_says_which_file_is_missing(history: Enrolment, cold_store: Path) -> 
 
 def test_what_comes_late_has_its_month_written_again(
     history: Enrolment,
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     archive(now=day(80))
@@ -168,7 +167,7 @@ def test_what_comes_late_has_its_month_written_again(
 
 def test_a_failed_write_leaves_nothing_behind(
     history: Enrolment,
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*args: Any) -> None:
@@ -232,7 +231,7 @@ def test_the_command_says_how_to_write_a_month() -> None:
 
 def test_it_says_why_it_cannot_write_and_goes_on_once_it_can(
     history: Enrolment,
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
 ) -> None:
     cold_store.touch()  # a file where the directory should be: stands for a full or read-only disk
 
@@ -247,7 +246,7 @@ def test_it_says_why_it_cannot_write_and_goes_on_once_it_can(
 
 def test_a_person_in_a_file_that_is_missing_is_not_half_erased(
     history: Enrolment,
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
 ) -> None:
     archive(now=day(80))
     cooling.cool(JANUARY, now=day(80))
@@ -262,7 +261,7 @@ def test_a_person_in_a_file_that_is_missing_is_not_half_erased(
     assert Event.objects.count() == before
 
 
-def test_it_leaves_the_files_of_another_database_alone(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_it_leaves_the_files_of_another_database_alone(history: Enrolment, cold_store: Path) -> None:
     archive(now=day(80))
     ours = set(cold_store.rglob("*.parquet"))
     (cold_store / files.OWNER).write_text("another database")
@@ -274,7 +273,7 @@ def test_it_leaves_the_files_of_another_database_alone(history: Enrolment, cold_
     assert set(cold_store.rglob("*.parquet")) == ours
 
 
-def test_it_claims_no_directory_in_which_it_finds_files_it_does_not_know(cold_store: Path) -> None:  # noqa: F811
+def test_it_claims_no_directory_in_which_it_finds_files_it_does_not_know(cold_store: Path) -> None:
     (cold_store / "event").mkdir(parents=True)
     (cold_store / "event" / "2024-01-somebody.parquet").write_bytes(b"PAR1")
 

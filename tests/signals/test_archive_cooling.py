@@ -14,7 +14,6 @@ from signals.archive.write import archive
 from signals.features.refresh import refresh, refresh_enrolments
 from signals.models import ArchiveFile, DailyRollup, Event, FeatureRow, Statement
 from signals.xapi import bodies
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
 from tests.support.signals import NOW, account, headers_of, make_credential, send, statement
 
@@ -66,7 +65,7 @@ def test_it_does_not_cool_what_has_changed(cold: Enrolment) -> None:
         cooling.cool(JANUARY, now=day(62))
 
 
-def test_it_does_not_cool_when_the_file_is_damaged(cold: Enrolment, cold_store: Any) -> None:  # noqa: F811
+def test_it_does_not_cool_when_the_file_is_damaged(cold: Enrolment, cold_store: Any) -> None:
     (cold_store / ArchiveFile.objects.get(kind="event").name).write_bytes(b"PAR1")
 
     with pytest.raises(files.ArchiveUnreadable):

@@ -20,7 +20,6 @@ from signals.archive.reading import connect
 from signals.archive.write import archive
 from signals.models import ArchiveFile, Event, Statement
 from signals.xapi import bodies
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
 from tests.support.signals import account, make_credential, send, statement
 
@@ -79,7 +78,7 @@ def test_export_tells_of_cold_events_and_cold_statements(two: tuple[Enrolment, E
 
 def test_erasing_takes_the_person_out_of_every_file(
     two: tuple[Enrolment, Enrolment],
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     gone, stays = two[0].learner_id, two[1].learner_id
@@ -192,7 +191,7 @@ def test_erasing_touches_no_file_without_the_person(
 
 def test_an_erasure_that_fails_leaves_every_file_as_it_was(
     two: tuple[Enrolment, Enrolment],
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: Any,
 ) -> None:

@@ -14,7 +14,6 @@ from signals.features.refresh import refresh
 from signals.features.serving import computed
 from signals.models import Event, Verb
 from signals.xapi.keys import activity_key
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled, make_event, make_result
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cold_store")]
@@ -136,7 +135,7 @@ def test_an_empty_cold_store_has_no_events() -> None:
         assert duck.execute("SELECT count(*) FROM event").fetchall() == [(0,)]
 
 
-def test_it_cannot_write_clear_text_anywhere(cold_store: Any) -> None:  # noqa: F811
+def test_it_cannot_write_clear_text_anywhere(cold_store: Any) -> None:
     import duckdb
 
     make_event(enrolled(), day(1))

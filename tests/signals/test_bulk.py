@@ -1,5 +1,7 @@
 """Features in bulk: what serving gave then, from events alone, and nothing that was known later."""
 
+import os
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,6 @@ from signals.features.refresh import refresh
 from signals.features.serving import computed
 from signals.models import AssessmentResult, EnrolmentMark, Event, ItemDifficulty, MasteryFit, Verb
 from signals.xapi.keys import activity_key, activity_type_key
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled, make_event, make_result
 from tests.support.learners import make_competency
 
@@ -306,3 +307,30 @@ def test_it_spills_what_does_not_fit_and_nothing_in_clear() -> None:
         assert len(spilled) > 10_000_000
         assert b"in-clear-" not in spilled
         assert duck.execute("SELECT count(DISTINCT said) FROM t").fetchall() == [(3_000_000,)]
+
+
+def test_it_removes_what_a_killed_process_left_and_nothing_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, young, linked = (tmp_path / f"rekindle-bulk-{name}" for name in ("left", "young", "linked"))
+    for directory in (left, young, tmp_path / "elsewhere"):
+        directory.mkdir()
+        (directory / "spilled.tmp").touch()
+    linked.symlink_to(tmp_path / "elsewhere")
+    os.utime(left, (0, 0))
+    os.utime(linked, (0, 0), follow_symlinks=False)
+
+    with scratch() as duck:
+        [(where,)] = duck.execute("SELECT current_setting('temp_directory')").fetchall()
+        os.utime(where, (0, 0))
+        with scratch():
+            pass
+
+        assert Path(where).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "elsewhere",
+        "rekindle-bulk-linked",
+        "rekindle-bulk-young",
+    ]
+    assert (tmp_path / "elsewhere" / "spilled.tmp").exists()

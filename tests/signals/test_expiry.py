@@ -28,7 +28,6 @@ from signals.models import (
     Statement,
 )
 from signals.rebuild import Mode, rebuild
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled
 from tests.support.learners import make_competency
 from tests.support.signals import account, make_credential, send, statement
@@ -112,7 +111,7 @@ def test_a_step_is_audited_with_what_it_took(history: Enrolment) -> None:
 
 def test_the_cold_store_gives_its_months_up_too(
     history: Enrolment,
-    cold_store: Path,  # noqa: F811
+    cold_store: Path,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     archive(now=APRIL)
@@ -236,7 +235,7 @@ def test_the_command_lists_rows_bytes_partitions_and_people(history: Enrolment) 
     assert Event.objects.count() == 3
 
 
-def test_a_month_whose_file_is_lost_goes_all_the_same(history: Enrolment, cold_store: Path) -> None:  # noqa: F811
+def test_a_month_whose_file_is_lost_goes_all_the_same(history: Enrolment, cold_store: Path) -> None:
     archive(now=APRIL)
     (cold_store / ArchiveFile.objects.get(kind="event", month=JANUARY).name).unlink()
 

@@ -12,10 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from learners.models import Competency, Enrolment, JobRole, PlanStep, RoleCompetency
-from signals.features import catalogue, compile, expression, outdated
+from signals.features import catalogue, compile, expression, halving, outdated
 from signals.features.bulk import compute as bulk
 from signals.features.definitions import COMPUTED, COUNTS, FEATURES
-from signals.features.feature import Feature, Source
+from signals.features.halving import SUSPECTS, find_raising
 from signals.features.kinds import KINDS, TYPES, kind_of_type
 from signals.features.refresh import refresh
 from signals.features.rollup import RECIPE
@@ -232,6 +232,12 @@ def definitions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     compile.compiled.cache_clear()
 
 
+@pytest.fixture
+def few_suspects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try compiles all features anew: four of them to halve are enough."""
+    monkeypatch.setattr(halving, "SUSPECTS", ("days_enrolled", "days_inactive", "pace", "amount_14"))
+
+
 @pytest.mark.slow
 def test_a_definition_that_raises_is_unknown_and_noted_and_the_others_go_on(definitions: Any) -> None:
     definitions(
@@ -271,21 +277,82 @@ def test_a_definition_that_raises_on_some_data_is_unknown_for_its_batch_only(def
 
 
 @pytest.mark.slow
-def test_a_definition_that_raises_on_some_data_in_bulk_is_unknown_there(
-    definitions: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Two of all are enough: which one raises is asked of each alone.
-    some = tuple(f for f in COMPUTED if f.key in ("amount", "amount_14", "days_inactive"))
-    definitions(amount_14=lambda t: t.amount.cast("string").concat("x").cast("int64").sum())
-    monkeypatch.setattr(bulk, "COMPUTED", some)
+def test_a_definition_of_the_wrong_shape_is_unknown_and_noted_and_the_others_go_on(definitions: Any) -> None:
+    definitions(
+        amount_7=lambda t: t.amount,  # one value a day
+        pace=lambda t: t.done_at.count() + t.weight,
+        day=lambda t: t.as_of_day.max(),  # one value for everybody
+        steps=lambda t: 3,
+        days_enrolled=lambda t: expression.feature_rows.__name__,
+    )
     enrolment = enrolled()
     make_event(enrolment, day(1), amount=4)
 
-    table = bulk.compute_table([(enrolment.pk, day(2))])
+    values = features_of(enrolment, now=day(2))
 
-    values = dict(zip(table.keys, table.values[0].tolist(), strict=True))
-    assert values["amount_14"] != values["amount_14"]  # not known
-    assert (values["amount"], values["days_inactive"]) == (4, pytest.approx(1))
+    wrong = {
+        key: values[key] for key in ("amount_7", "pace", "day", "steps", "days_enrolled", "amount_trend")
+    }
+    assert set(wrong.values()) == {None}, wrong
+    assert (values["amount_14"], values["days_inactive"]) == (4, pytest.approx(1))
+    assert set(FeatureFault.objects.values_list("key", "fault")) == {
+        ("amount_7", "NotASummary"),
+        ("pace", "NotASummary"),
+        ("steps", "NotASummary"),
+        ("day", "NotOfOneRow"),
+        ("days_enrolled", "NotOfOneRow"),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_suspects")
+def test_definitions_that_raise_on_some_data_in_bulk_are_unknown_there_and_the_others_as_they_were(
+    definitions: Any,
+) -> None:
+    enrolment = enrolled()
+    make_event(enrolment, day(1), amount=4)
+    points = [(enrolment.pk, day(2))]
+    before = bulk.compute_table(points)
+    definitions(
+        amount_14=lambda t: t.amount.cast("string").concat("x").cast("int64").sum(),
+        days_enrolled=lambda t: t.start_day.cast("string").concat("x").cast("int64"),
+    )
+
+    table = bulk.compute_table(points)
+
+    was, now = (dict(zip(keys, rows[0].tolist(), strict=True)) for keys, rows in (before, table))
+    changed = {
+        key for key in was if was[key] != now[key] and not (was[key] != was[key] and now[key] != now[key])
+    }
+    assert changed == {"amount_14", "days_enrolled"}
+    assert all(now[key] != now[key] for key in changed)  # not known
+    assert (now["amount"], now["days_inactive"]) == (4, pytest.approx(1))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_suspects")
+def test_a_definition_that_an_engine_has_no_words_for_is_unknown_there(definitions: Any) -> None:
+    definitions(pace=lambda t: t.weight.kurtosis(), amount_7=lambda t: t.no_such_column.sum())
+
+    made = compile.compiled("postgres")
+
+    assert made.faults == {"pace": "OperationNotDefinedError", "amount_7": "AttributeError"}
+
+
+def test_what_is_no_definitions_fault_is_blamed_on_none() -> None:
+    assert find_raising(lambda out: "DataError", raised="DataError") == {}
+
+
+def test_each_definition_that_raises_is_found_with_what_it_raised() -> None:
+    faulty = {SUSPECTS[0]: "A", SUSPECTS[1]: "B", SUSPECTS[-1]: "C"}
+    tries = []
+
+    def raised_without(out: frozenset[str]) -> str | None:
+        tries.append(out)
+        return next((kind for key, kind in faulty.items() if key not in out), None)
+
+    assert find_raising(raised_without, raised="A") == faulty
+    assert len(tries) < len(SUSPECTS) / 2
 
 
 def test_a_fault_is_noted_once_per_definition() -> None:
@@ -297,14 +364,7 @@ def test_a_fault_is_noted_once_per_definition() -> None:
 
 def test_a_moment_is_no_input_of_a_model() -> None:
     with pytest.raises(ValueError, match="no input"):
-        Feature(
-            **{
-                **{name: getattr(COMPUTED[0], name) for name in COMPUTED[0].__slots__},
-                "is_time": True,
-                "is_model_input": True,
-                "source": Source.DAYS,
-            }
-        )
+        replace(COMPUTED[0], is_time=True, is_model_input=True)
 
 
 # --- after an upgrade -------------------------------------------------------------------------------------------

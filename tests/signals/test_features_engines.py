@@ -7,7 +7,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signals.features.compile import duckdb_sql, postgres_sql
+from signals.features.compile import compiled, duckdb_sql
 from signals.features.definitions import COMPUTED
 from signals.features.expression import TABLES
 
@@ -155,7 +155,7 @@ def test_two_engines_give_the_same_features() -> None:
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(histories())
     def equal(history: Rows) -> None:
-        left, right = on_postgres(history, postgres_sql()), on_duckdb(duck, history, duckdb_sql())
+        left, right = on_postgres(history, compiled("postgres").sql), on_duckdb(duck, history, duckdb_sql())
         assert len(left) == len(right) == 2
         for one, other in zip(left, right, strict=True):
             keys = ["enrolment", "as_of", *(f.key for f in COMPUTED)]

@@ -88,7 +88,7 @@ def test_it_refuses_a_wider_gap_between_groups() -> None:
     comparison = judge(replace(right, old=right.new, new=new, attributes={"gender": group}), around=Around())
 
     assert "fairness" in failed(comparison)
-    assert comparison.gaps["gender"]["highest"] == "one"
+    assert comparison.gaps["gender"].highest == "one"
 
 
 def test_it_wants_enough_people_whose_end_is_known() -> None:

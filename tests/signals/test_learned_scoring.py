@@ -148,13 +148,20 @@ def test_it_gives_the_same_whatever_else_is_in_the_batch() -> None:
 # --- which model scores -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, Any]:
-    """Artefact → the model in it, or why there is none; and how often each was read."""
-    known: dict[bytes, Any] = {b"artefact": Additive(WEIGHTS), "read": []}  # type: ignore[dict-item]
+class Shelf(dict[bytes, Additive | Exception]):
+    """Artefact → the model in it, or why there is none; and what was read."""
 
-    def load(artefact: bytes, *, feature_versions: Mapping[str, int]) -> Any:
-        known["read"].append(artefact)  # type: ignore[index]
+    def __init__(self) -> None:
+        super().__init__({b"artefact": Additive(WEIGHTS)})
+        self.read: list[bytes] = []
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    known = Shelf()
+
+    def load(artefact: bytes, *, feature_versions: Mapping[str, int]) -> Additive:
+        known.read.append(artefact)
         found = known[artefact]
         if isinstance(found, Exception):
             raise found
@@ -174,7 +181,7 @@ def scored_once() -> Any:
 
 
 @pytest.mark.django_db
-def test_it_scores_with_the_learned_model_that_is_live(models: dict[Any, Any]) -> None:
+def test_it_scores_with_the_learned_model_that_is_live(models: Shelf) -> None:
     enrolment = scored_once()
     make_version("logistic-1", now=NOW, is_live=True)
 
@@ -190,18 +197,18 @@ def test_it_scores_with_the_learned_model_that_is_live(models: dict[Any, Any]) -
 
 
 @pytest.mark.django_db
-def test_it_reads_an_artefact_once(models: dict[Any, Any]) -> None:
+def test_it_reads_an_artefact_once(models: Shelf) -> None:
     enrolment = scored_once()
     make_version("logistic-1", now=NOW, is_live=True)
 
     for hours in range(3):
         refresh_enrolments([enrolment.pk], now=NOW + timedelta(hours=hours))
 
-    assert models["read"] == [b"artefact"]
+    assert models.read == [b"artefact"]
 
 
 @pytest.mark.django_db
-def test_it_takes_a_model_back_at_once(models: dict[Any, Any]) -> None:
+def test_it_takes_a_model_back_at_once(models: Shelf) -> None:
     enrolment = scored_once()
     make_version("logistic-1", now=NOW, is_live=True)
     refresh_enrolments([enrolment.pk], now=NOW)
@@ -218,7 +225,7 @@ def test_it_takes_a_model_back_at_once(models: dict[Any, Any]) -> None:
 @pytest.mark.parametrize(
     "fault", [UnusableModel("Format 2 is not known here."), ValueError("bad JSON"), KeyError("trees")]
 )
-def test_scoring_goes_on_with_the_last_good_model(models: dict[Any, Any], fault: Exception) -> None:
+def test_scoring_goes_on_with_the_last_good_model(models: Shelf, fault: Exception) -> None:
     enrolment = scored_once()
     good = make_version("logistic-1", now=NOW, is_live=True)
     refresh_enrolments([enrolment.pk], now=NOW)
@@ -237,7 +244,7 @@ def test_scoring_goes_on_with_the_last_good_model(models: dict[Any, Any], fault:
 
 
 @pytest.mark.django_db
-def test_what_was_taken_back_stands_in_for_nobody(models: dict[Any, Any]) -> None:
+def test_what_was_taken_back_stands_in_for_nobody(models: Shelf) -> None:
     enrolment = scored_once()
     wrong = make_version("logistic-1", now=NOW, taken_back_at=NOW)
     models[b"other release"] = UnusableModel("Other release.")
@@ -252,7 +259,7 @@ def test_what_was_taken_back_stands_in_for_nobody(models: dict[Any, Any]) -> Non
 
 
 @pytest.mark.django_db
-def test_a_model_that_cannot_be_used_is_mailed_once_and_until_it_is_over(models: dict[Any, Any]) -> None:
+def test_a_model_that_cannot_be_used_is_mailed_once_and_until_it_is_over(models: Shelf) -> None:
     enrolment = scored_once()
     models[b"artefact"] = UnusableModel("Other release.")
     version = make_version("logistic-1", now=NOW, is_live=True)
@@ -272,7 +279,7 @@ def test_a_model_that_cannot_be_used_is_mailed_once_and_until_it_is_over(models:
 
 
 @pytest.mark.django_db
-def test_scoring_goes_on_with_the_composite_where_nothing_else_is_left(models: dict[Any, Any]) -> None:
+def test_scoring_goes_on_with_the_composite_where_nothing_else_is_left(models: Shelf) -> None:
     enrolment = enrolled()
     make_result(enrolment, day(1), scaled=0.2)
     make_version("logistic-1", now=NOW, is_live=True, artefact=None)
@@ -285,7 +292,7 @@ def test_scoring_goes_on_with_the_composite_where_nothing_else_is_left(models: d
 
 
 @pytest.mark.django_db
-def test_scoring_goes_on_where_a_model_breaks_at_work(models: dict[Any, Any]) -> None:
+def test_scoring_goes_on_where_a_model_breaks_at_work(models: Shelf) -> None:
     enrolment = scored_once()
     models[b"artefact"] = Additive(WEIGHTS, off_by=1.0)
     make_version("logistic-1", now=NOW, is_live=True)
@@ -297,7 +304,7 @@ def test_scoring_goes_on_where_a_model_breaks_at_work(models: dict[Any, Any]) ->
 
 
 @pytest.mark.django_db
-def test_a_fault_is_over_when_the_model_can_be_read_again(models: dict[Any, Any]) -> None:
+def test_a_fault_is_over_when_the_model_can_be_read_again(models: Shelf) -> None:
     enrolment = scored_once()
     models[b"artefact"] = UnusableModel("Other release.")
     version = make_version("logistic-1", now=NOW, is_live=True)

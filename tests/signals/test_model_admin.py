@@ -27,7 +27,7 @@ from signals.training.card import Ablation, Bin, Card, Data, FeatureUse, Figure
 from signals.training.dataset import NothingToLearnFrom
 from tests.support.knowledge import day, enrolled, make_event, risk_of
 from tests.support.learners import make_user
-from tests.support.promotions import NOW, make_evidence, make_version
+from tests.support.promotions import NOW, make_evidence, make_finding, make_version
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:signals_modelversion_changelist"
@@ -198,16 +198,7 @@ def test_it_asks_for_fairness_once_and_says_when_too_little_is_known(admin: Clie
 
 def test_it_acknowledges_a_finding_from_the_page(admin: Client) -> None:
     live = live_model(now=NOW)
-    finding = Finding.objects.create(
-        model=live,
-        kind="model_drift",
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=1,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    finding = make_finding(live)
     assert "Acknowledge" in admin.get(page("drift")).content.decode()
 
     admin.post(reverse("call_normal", args=[finding.pk]))
@@ -271,17 +262,13 @@ def test_it_prints_a_card() -> None:
 # --- the night ---------------------------------------------------------------------------------------------------
 
 
-class TooFewOfEither(ValueError):
-    """As training raises it."""
-
-
 def test_it_keeps_why_a_night_learned_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = NothingToLearnFrom("Nobody was enrolled.")
 
     def train(**_: Any) -> ModelVersion:
         raise fault
 
-    monkeypatch.setattr(nightly, "_train", lambda: train)
+    monkeypatch.setattr(nightly, "train", train)
 
     run = nightly.run(now=NOW)
 
@@ -292,7 +279,7 @@ def test_it_ends_a_night_that_broke_with_a_row(monkeypatch: pytest.MonkeyPatch) 
     def train(**_: Any) -> ModelVersion:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(nightly, "_train", lambda: train)
+    monkeypatch.setattr(nightly, "train", train)
 
     run = nightly.run(now=NOW)
 
@@ -303,7 +290,7 @@ def test_it_ends_a_night_that_broke_with_a_row(monkeypatch: pytest.MonkeyPatch) 
 
 def test_it_lets_the_gate_decide_about_what_a_night_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     live_model(now=NOW)
-    monkeypatch.setattr(nightly, "_train", lambda: lambda **_: make_version())
+    monkeypatch.setattr(nightly, "train", lambda **_: make_version())
     monkeypatch.setattr(heldout, "evidence", lambda **_: make_evidence())
 
     run = nightly.run(now=NOW)
@@ -316,7 +303,7 @@ def test_it_lets_the_gate_decide_about_what_a_night_learned(monkeypatch: pytest.
 def test_it_asks_the_gate_about_a_candidate_of_an_earlier_night(monkeypatch: pytest.MonkeyPatch) -> None:
     live_model(now=NOW)
     candidate = make_version()
-    monkeypatch.setattr(nightly, "_train", lambda: lambda **_: candidate)
+    monkeypatch.setattr(nightly, "train", lambda **_: candidate)
     monkeypatch.setattr(heldout, "evidence", lambda **_: make_evidence())
 
     run = nightly.run(now=NOW)

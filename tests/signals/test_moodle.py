@@ -269,10 +269,12 @@ def test_the_command_pulls_a_feed_by_its_name(feed: Feed) -> None:
 def test_it_asks_for_all_of_a_course_that_it_never_asked_about(feed: Feed, site: FakeMoodle) -> None:
     known()
     feed.settings = {"courses": [8]}
-    site.core_completion_get_activities_completion_status = lambda form: {"statuses": []}  # type: ignore[method-assign]
     site.graderaw = None
-    pull(feed, clock=lambda: NOW)
-    del site.core_completion_get_activities_completion_status
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            site, "core_completion_get_activities_completion_status", lambda form: {"statuses": []}
+        )
+        pull(feed, clock=lambda: NOW)
     site.graderaw = 80.0
     feed.settings = {"courses": [7, 8]}
 

@@ -18,7 +18,7 @@ from signals.risk import rescore
 from signals.risk.score import live_model
 from signals.training import promotion
 from tests.support.knowledge import day, enrolled, make_event
-from tests.support.promotions import NOW, make_evidence, make_version
+from tests.support.promotions import NOW, live_by_rows, make_evidence, make_finding, make_version
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -39,7 +39,7 @@ def test_it_makes_a_better_model_live(live: ModelVersion) -> None:
 
     assert (row.outcome, row.replaced) == ("promoted", live)
     assert live_model(now=NOW).name == "candidate"
-    assert promotion.live_by_rows() == live_model(now=NOW)
+    assert live_by_rows() == live_model(now=NOW)
     assert AuditEntry.objects.filter(action="model.promoted").exists()
 
 
@@ -82,7 +82,7 @@ def test_it_goes_back_by_one_row(live: ModelVersion) -> None:
     row = promotion.roll_back(because="It flags everybody.", now=NOW)
 
     assert (row.outcome, row.candidate, row.reason) == ("rolled_back", live, "It flags everybody.")
-    assert live_model(now=NOW) == live == promotion.live_by_rows()
+    assert live_model(now=NOW) == live == live_by_rows()
     assert ModelVersion.objects.get(name="candidate").taken_back_at == NOW
 
 
@@ -148,32 +148,14 @@ def test_it_takes_a_model_back_whatever_the_policy_trusts(live: ModelVersion) ->
 
 
 def test_it_waits_for_an_alert_about_a_model(live: ModelVersion) -> None:
-    Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_DRIFT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0.4,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    make_finding(live)
 
     with pytest.raises(promotion.Refused, match="paused"):
         promote(make_version())
 
 
 def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersion) -> None:
-    Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_FAULT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0,
-        cases=0,
-        says="…",
-        mend="…",
-    )
+    make_finding(live, "model_fault")
 
     promote(make_version())
 
@@ -183,16 +165,7 @@ def test_it_does_not_wait_because_the_live_model_cannot_be_used(live: ModelVersi
 
 def test_it_asks_again_what_was_refused_for_an_alert(live: ModelVersion) -> None:
     candidate = make_version()
-    alert = Finding.objects.create(
-        model=live,
-        kind=Finding.Kind.MODEL_DRIFT,
-        opened_at=NOW,
-        last_seen_at=NOW,
-        measured=0.4,
-        cases=900,
-        says="…",
-        mend="…",
-    )
+    alert = make_finding(live)
     with pytest.raises(promotion.Refused):
         promote(candidate)
 
@@ -334,13 +307,12 @@ def at_once(*work: Callable[[], object]) -> list[object]:
         try:
             start.wait(10)
             return one()
-        except Exception as fault:
-            return fault
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(work)) as pool:
-        return list(pool.map(run, work))
+        begun = [pool.submit(run, one) for one in work]
+    return [one.exception() or one.result() for one in begun]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -354,4 +326,4 @@ def test_it_lets_one_of_two_promotions_win() -> None:
     won = [answer for answer in answers if isinstance(answer, Promotion)]
     lost = [answer for answer in answers if isinstance(answer, promotion.Overtaken)]
     assert (len(won), len(lost)) == (1, 1)
-    assert live_model(now=NOW) == won[0].candidate == promotion.live_by_rows()
+    assert live_model(now=NOW) == won[0].candidate == live_by_rows()

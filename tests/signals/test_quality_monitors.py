@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from signals.models import Finding
 from signals.quality import monitors
+from signals.quality.counts import NUMBERS, Counts
 from signals.quality.monitors import Answer, History, NewTerm
-from signals.quality.tally import NUMBERS, Counts
 from signals.quality.watched import SHARES
 
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from signals import clock, refusals
 from signals.models import Credential, IntakeNote, SourceDay, SourceTerm, TallyMark
-from signals.quality import checks, tally
+from signals.quality import checks, sample, tally, terms
 from signals.reading import Reading
 from signals.xapi.primitives import moment
 from tests.support.consent import Elsewhere
@@ -122,7 +122,7 @@ def test_it_is_counted_by_one_at_a_time() -> None:
 
 
 def test_it_reads_only_a_sample_of_a_busy_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "SAMPLE", 3)
+    monkeypatch.setattr(sample, "SAMPLE", 3)
     busy, small = make_credential().credential, make_credential(name="small").credential
     send(*[statement() for _ in range(20)], credential=busy)
     send(statement("urn:rare:verb"), statement(), credential=small)
@@ -349,7 +349,7 @@ def test_it_keeps_all_moments_in_utc() -> None:
 
 
 def test_it_notes_the_words_of_each_source_and_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "SAMPLE", 1)  # so that the IRI of a verb must be looked up
+    monkeypatch.setattr(sample, "SAMPLE", 1)  # so that the IRI of a verb must be looked up
     source = make_credential().credential
     send(*[statement("urn:x:juggled") for _ in range(3)], statement(type="urn:x:ball"), credential=source)
     tally.tally(now=LATER)
@@ -365,7 +365,7 @@ def test_it_notes_the_words_of_each_source_and_since_when(monkeypatch: pytest.Mo
 
 
 def test_it_lets_nobody_fill_the_table_with_made_up_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "MOST_TERMS", 4)
+    monkeypatch.setattr(terms, "MOST_TERMS", 4)
     source = make_credential().credential
     send(*[statement(f"urn:x:{n}") for n in range(9)], credential=source)
 

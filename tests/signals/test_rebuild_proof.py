@@ -27,7 +27,6 @@ from signals.models import (
 from signals.rebuild import Mode, rebuild
 from signals.rebuilt import LINES, Rebuilt
 from signals.table_hashes import hashes_of, table_hashes
-from tests.support.archive import cold_store  # noqa: F401
 from tests.support.knowledge import day, enrolled, make_event
 from tests.support.signals import account, make_credential, send, statement
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from signals.models import ModelVersion
+from signals.models import Finding, ModelVersion, Promotion
 from signals.risk.score import live_model
 from signals.training.gate import Evidence
 
 if TYPE_CHECKING:
-    from signals.training.dataset import Floats
+    from signals.array_types import Floats
 
 NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 
@@ -16,6 +16,22 @@ NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 def make_version(name: str = "candidate", **fields: Any) -> ModelVersion:
     """A version that scores like the composite, with other weights where asked for."""
     return ModelVersion.objects.create(**{"name": name, "kind": "composite", "created_at": NOW, **fields})
+
+
+def live_by_rows() -> ModelVersion | None:
+    """What the newest promoting row says is live; None where nothing was ever promoted."""
+    made_live = (Promotion.Outcome.PROMOTED, Promotion.Outcome.ROLLED_BACK)
+    newest = (
+        Promotion.objects.filter(outcome__in=made_live).select_related("candidate").order_by("-pk").first()
+    )
+    return newest.candidate if newest is not None else None
+
+
+def make_finding(model: ModelVersion, kind: str = "model_drift") -> Finding:
+    """An open alert about a model."""
+    return Finding.objects.create(
+        model=model, kind=kind, opened_at=NOW, last_seen_at=NOW, measured=0.4, cases=900, says="…", mend="…"
+    )
 
 
 def drawn(*, people: int = 600, skill: float = 2.0, seed: int = 1) -> "tuple[Floats, Floats]":

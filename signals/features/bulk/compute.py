@@ -12,11 +12,10 @@ from signals.features.bulk.tables import Point
 from signals.features.bulk.versions import lay_out
 from signals.features.compile import compiled, compute_in_bulk, duckdb_sql
 from signals.features.definitions import COMPUTED
+from signals.features.halving import find_raising
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    from signals.array_types import Floats
 
 logger = logging.getLogger(__name__)
 
@@ -68,16 +67,20 @@ def _computed(duck: Any) -> dict[str, Any]:
     """
     import duckdb
 
+    # Too little memory or a full disk is no definition's fault: fewer features would only hide it.
+    on_data = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
+
+    def raised_without(out: frozenset[str]) -> str | None:
+        try:
+            duck.execute(compiled("duckdb", out).sql).fetchall()
+        except on_data as fault:
+            return type(fault).__name__
+        return None
+
     try:
         return dict(duck.execute(duckdb_sql()).fetchnumpy())
-    except duckdb.Error:
-        everything = frozenset(feature.key for feature in COMPUTED)
-        raising = {}
-        for key in sorted(everything):
-            try:
-                duck.execute(compiled("duckdb", everything - {key}).sql).fetchall()
-            except duckdb.Error as fault:
-                raising[key] = type(fault).__name__
+    except on_data as fault:
+        raising = find_raising(raised_without, raised=type(fault).__name__)
         if not raising:
             raise
         logger.error("Features that raise on these rows count as unknown in them: %s", raising)

@@ -1,4 +1,4 @@
-"""A cold store of a test's own."""
+"""What tests of signals share."""
 
 from collections.abc import Iterator
 from pathlib import Path
