@@ -124,7 +124,7 @@ def go_live(model: str, now: datetime) -> None:
         weights = np.array([[draw.uniform(-0.1, 0.1) for _ in keys] for _ in range(6)])
         nothing, ones = np.zeros(len(keys)), np.ones(len(keys))
         days = np.array([7.0, 14.0, 28.0, 56.0, 84.0, 112.0])
-        part = Linear(ones, nothing, ones, 5.0, days, keys.index("day"), weights, weights * 0, np.zeros(6))
+        part = Linear(ones, nothing, ones, 5.0, days, keys.index("day"), weights, np.zeros(6))
         made = Model("linear", keys, {key: VERSIONS[key] for key in keys}, (part,))
         composite = ModelVersion.objects.create(
             name=f"bench {uuid.uuid4()}", kind="linear", artefact=pack(made), parameters={}, created_at=now
