@@ -85,17 +85,23 @@ def lock(claims: Sequence[Claim]) -> Held:
     A claim is in neither set where somebody else has seen to it since: computed, withdrawn, erased or merged.
     """
     locked = EnrolmentMark.objects.select_for_update().filter(pk__in=[one.enrolment_id for one in claims])
-    marks = {mark.pk: mark for mark in locked.order_by("pk")}
+    marks = {
+        pk: (known_seq, dirty_since, bool(dirty_days))
+        for pk, known_seq, dirty_since, dirty_days in locked.order_by("pk").values_list(
+            "pk", "known_seq", "dirty_since", "dirty_days"
+        )
+    }
     held = Held(set(), set())
     for one in claims:
         mark = marks.get(one.enrolment_id)
         if mark is None:
             continue
-        is_as_before = (mark.known_seq, mark.dirty_since) == (one.known_seq, one.dirty_since)
+        known_seq, dirty_since, has_stale_days = mark
+        is_as_before = (known_seq, dirty_since) == (one.known_seq, one.dirty_since)
         # Days may have become stale without anything new to know (signals.features.outdated). Those of people who
         # refuse stay noted on a mark that waits for nothing.
-        if is_as_before and (not mark.dirty_days or mark.dirty_since is None):
+        if is_as_before and (not has_stale_days or dirty_since is None):
             held.current.add(one.enrolment_id)
-        elif mark.dirty_since is not None:
+        elif dirty_since is not None:
             held.overtaken.add(one.enrolment_id)
     return held

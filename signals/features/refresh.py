@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
@@ -9,7 +11,7 @@ from django.db import transaction
 from consent.arrays import fetch, int8s, moments, texts
 from learners.models import Enrolment
 from signals.features import claims, rollup, serving
-from signals.features.allowed import computable
+from signals.features.allowed import allowing
 from signals.features.claims import Claim
 from signals.features.definitions import FEATURE_SET
 from signals.mastery import estimate as mastery
@@ -70,17 +72,31 @@ def _make(marks: Sequence[EnrolmentMark]) -> list[int]:
     return [mark.pk for mark in stale if mark.pk not in allowed]
 
 
-def _people(enrolment_ids: Sequence[int]) -> tuple[dict[int, Enrolment], set[int]]:
-    """These enrolments as they are now, and those about whose people we may compute."""
-    enrolments = {
-        enrolment.pk: enrolment
-        for enrolment in Enrolment.objects.select_related("course", "learner")
-        .filter(pk__in=enrolment_ids)
-        .only("state", "course__name", "learner__erased_at", "learner__merged_into")
+class _Person(NamedTuple):
+    """Somebody in a course, as far as computing about them asks."""
+
+    enrolment_id: int
+    learner_id: UUID
+    state: str
+    course: str
+    erased_at: datetime | None
+    merged_into: UUID | None
+
+
+def _people(enrolment_ids: Sequence[int]) -> tuple[dict[int, _Person], set[int]]:
+    """Who is enrolled, as it is now, and the enrolments of those about whom we may compute."""
+    rows = (
+        Enrolment.objects.filter(pk__in=enrolment_ids)
         .order_by("pk")
-    }
-    allowed = computable(enrolments.values())
-    return enrolments, {pk for pk, enrolment in enrolments.items() if enrolment.learner_id in allowed}
+        .values_list(
+            "pk", "learner_id", "state", "course__name", "learner__erased_at", "learner__merged_into"
+        )
+    )
+    people = {row[0]: _Person(*row) for row in rows}
+    allowed = allowing(
+        one.learner_id for one in people.values() if one.erased_at is None and one.merged_into is None
+    )
+    return people, {pk for pk, one in people.items() if one.learner_id in allowed}
 
 
 def _leave(refused: Sequence[int]) -> None:
@@ -107,7 +123,7 @@ def _compute(claimed: Sequence[Claim], *, now: datetime) -> None:
         one.enrolment_id: Known(
             one.enrolment_id,
             features[one.enrolment_id],
-            before[one.enrolment_id].course.name,
+            before[one.enrolment_id].course,
             as_of=now,
             known_seq=one.known_seq,
         )
@@ -123,13 +139,15 @@ def _compute(claimed: Sequence[Claim], *, now: datetime) -> None:
     people, allowed = _people(sorted(held.current | held.overtaken))
     # Two records became one meanwhile: nothing of what was computed about the one is true of the other.
     moved = {pk for pk in people if people[pk].learner_id != before[pk].learner_id}
-    written = allowed & known.keys() - moved
+    active = {pk for pk in people if people[pk].state == Enrolment.State.ACTIVE}
+    unweighed = {pk for pk in active if before[pk].state != Enrolment.State.ACTIVE}  # came back meanwhile
+    written = (allowed & known.keys()) - moved - unweighed
+    active &= written
     mastery.keep({people[pk].learner_id for pk in written}, now=now)
     store_features([known[pk] for pk in sorted(written)])
-    active = {pk for pk in written if people[pk].state == Enrolment.State.ACTIVE}
     keep(weighed.of(active), now=now)
     shadow.score([known[pk] for pk in sorted(active)], now=now)
-    _forget([pk for pk in written if pk not in active])
+    _forget(sorted(written - active))
     _leave([pk for pk in people if pk not in allowed])
 
     EnrolmentMark.objects.filter(pk__in=written & held.current).update(dirty_since=None)
