@@ -31,6 +31,7 @@ from interventions.situation import snapshots
 from interventions.snapshot import Snapshot
 from interventions.snapshot import store as stored
 from signals.models import Risk
+from signals.risk import unread
 
 
 def evaluate(*, now: datetime, limit: int = 250) -> int:
@@ -64,14 +65,6 @@ def _claim(now: datetime, limit: int) -> list[int]:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    # A risk that is being computed right now will be unread again in a moment: leave it for then.
-    scored = set(Risk.objects.filter(pk__in=locked).values_list("pk", flat=True))
-    free = set(
-        Risk.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(pk__in=locked)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
     still_due = set(
         Watch.objects.filter(pk__in=locked)
         .filter(
@@ -81,17 +74,20 @@ def _claim(now: datetime, limit: int) -> list[int]:
         )
         .values_list("pk", flat=True)
     )
-    return sorted((locked - (scored - free)) & still_due)
+    return sorted(locked & still_due)
 
 
 def evaluate_enrolments(enrolment_ids: Sequence[int], *, now: datetime) -> list[Decision]:
-    """Decides about these enrolments now. Inside a transaction that holds their watch rows."""
+    """Decides about these enrolments now. Inside a transaction that holds their watch rows.
+
+    Their risks are not locked: one that is computed anew meanwhile stays unread, and is decided about again.
+    """
+    seen = unread.versions(enrolment_ids)
     policy_row = store.live()
     policy = store.document(policy_row)
     situations = snapshots(enrolment_ids, policy=policy, policy_version=policy_row.version, now=now)
     choices = {pk: decide(snapshot, policy) for pk, snapshot in situations.items()}
     decisions = _keep(choices, situations, policy_row, policy, now)
-    Risk.objects.filter(pk__in=enrolment_ids).update(unread_since=None)
     _watch({pk: choice.review_at for pk, choice in choices.items()})
     automatic = [
         decision
@@ -100,6 +96,7 @@ def evaluate_enrolments(enrolment_ids: Sequence[int], *, now: datetime) -> list[
     ]
     if automatic:
         route.route(automatic, policy=policy, now=now)
+    unread.mark_read(seen)  # last: a refresh that writes one of these waits from here on
     return decisions
 
 

@@ -27,6 +27,7 @@ from interventions.models import (
     Suppression,
     Watch,
 )
+from learners.models import Enrolment
 
 __all__ = ["FIELDS", "erase", "expire", "export", "withdraw"]
 
@@ -221,7 +222,16 @@ def _stop_messages(subject: UUID, now: datetime) -> dict[str, int]:
     return _call_off(to_learner.values_list("pk", flat=True), now)
 
 
+def _lock_watches(subject: UUID) -> None:
+    """Whoever is deciding about this person comes wholly before us, and is undone, or finds what we have changed."""
+    own = list(Enrolment.objects.filter(learner=subject).order_by("pk").values_list("pk", flat=True))
+    # A watch that somebody is just making is waited for too.
+    Watch.objects.bulk_create([Watch(pk=pk) for pk in own], ignore_conflicts=True)
+    list(Watch.objects.select_for_update().filter(pk__in=own).order_by("pk"))
+
+
 def _stop_everything(subject: UUID, now: datetime) -> dict[str, int]:
+    _lock_watches(subject)
     acting = Decision.objects.filter(enrolment__learner=subject, lapsed_at__isnull=True).exclude(
         action="monitor"
     )

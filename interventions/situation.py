@@ -27,20 +27,15 @@ def snapshots(
     enrolment_ids: Sequence[int], *, policy: Document, policy_version: int, now: datetime
 ) -> dict[int, Snapshot]:
     """What is known of each enrolment now, as decisions see it."""
+    # Features and risk in one statement: a refresh writes both, and may do so between two.
     enrolments = list(
         Enrolment.objects.filter(pk__in=enrolment_ids)
-        .select_related("learner__job_role", "course")
+        .select_related("learner__job_role", "course", "features", "risk__model_version")
+        # A trained version is megabytes, and a join would bring it along with every risk.
+        .defer("risk__model_version__artefact", "risk__model_version__metrics", "risk__model_version__card")
         .order_by("pk")
     )
     learner_ids = {enrolment.learner_id for enrolment in enrolments}
-    features = {row.pk: row for row in FeatureRow.objects.filter(pk__in=enrolment_ids)}
-    risks = {
-        row.pk: row
-        for row in Risk.objects.filter(pk__in=enrolment_ids)
-        .select_related("model_version")
-        # A trained version is megabytes, and a join would bring it along with every risk.
-        .defer("model_version__artefact", "model_version__metrics", "model_version__card")
-    }
     allowed = {scope: gate.filter_allowed(learner_ids, scope) for scope in SCOPES}
     with_account = set(
         User.objects.filter(learner_id__in=learner_ids, is_active=True).values_list("learner_id", flat=True)
@@ -52,7 +47,8 @@ def snapshots(
     built = {}
     for enrolment in enrolments:
         learner = enrolment.learner
-        row, risk = features.get(enrolment.pk), risks.get(enrolment.pk)
+        row: FeatureRow | None = getattr(enrolment, "features", None)
+        risk: Risk | None = getattr(enrolment, "risk", None)
         recovered_at, settled_at = ends.get(enrolment.pk, (None, None))
         snapshot = Snapshot(
             now=now,

@@ -10,9 +10,14 @@ from learners.models import Enrolment
 
 def computable(enrolments: Iterable[Enrolment]) -> set[UUID]:
     """The learners of these enrolments about whom we may compute: not erased, and neither scope refused."""
-    learners = {
+    return allowing(
         row.learner_id
         for row in enrolments
         if row.learner.erased_at is None and row.learner.merged_into_id is None
-    }
-    return gate.filter_allowed(learners, Scope.PROFILE) & gate.filter_allowed(learners, Scope.RECORD)
+    )
+
+
+def allowing(learners: Iterable[UUID]) -> set[UUID]:
+    """Those of these learners who refuse neither scope."""
+    asked = set(learners)
+    return gate.filter_allowed(asked, Scope.PROFILE) & gate.filter_allowed(asked, Scope.RECORD)

@@ -1,121 +1,159 @@
-"""Stages 3 and 4: what has changed is computed again: rollups, features and risk, in one transaction."""
+"""Stages 3 and 4: what has changed is computed again: rollups, features and risk."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
 
 from consent.arrays import fetch, int8s, moments, texts
 from learners.models import Enrolment
-from signals.features import rollup, serving
-from signals.features.allowed import computable
+from signals.features import claims, rollup, serving
+from signals.features.allowed import allowing
+from signals.features.claims import Claim
 from signals.features.definitions import FEATURE_SET
 from signals.mastery import estimate as mastery
 from signals.models import EnrolmentMark, FeatureRow, Risk
 from signals.risk import shadow
-from signals.risk.score import Known, score
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An enrolment whose mark this transaction holds locked."""
-
-    enrolment_id: int
-    known_seq: int
-    dirty_days: tuple[date, ...]
+from signals.risk.score import Known, keep, weigh
 
 
 def refresh(*, now: datetime, limit: int = 250) -> int:
-    """How many enrolments were computed anew: those with new events, and those whose review is due."""
+    """How many enrolments were computed anew: those with new events, and those whose review is due.
+
+    Two transactions, so that whoever writes about these people waits for neither longer than it takes to write: stale
+    days are made first, and their marks still stand; then the rest is computed without a lock on any mark.
+    """
     with transaction.atomic():
-        claimed = _claim_dirty(limit)
-        claimed += _claim_due(now, limit - len(claimed), besides=[mark.enrolment_id for mark in claimed])
+        refused = _make_days(limit)
+    with transaction.atomic():
+        claimed = claims.claim(now=now, limit=limit)
         _compute(claimed, now=now)
-    return len(claimed)
+    return refused + len(claimed)
 
 
 def refresh_enrolments(ids: Iterable[int], *, now: datetime) -> int:
-    """The same for these enrolments, whether anything changed or not. Waits for whoever holds their marks."""
+    """The same for these enrolments, whether anything changed or not. Holds their marks from beginning to end."""
     wanted = sorted(set(ids))
     with transaction.atomic():
         EnrolmentMark.objects.bulk_create(
             [EnrolmentMark(enrolment_id=enrolment_id) for enrolment_id in wanted], ignore_conflicts=True
         )
-        marks = EnrolmentMark.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
-        claimed = [Claimed(mark.pk, mark.known_seq, tuple(mark.dirty_days)) for mark in marks]
-        _compute(claimed, now=now)
-    return len(claimed)
+        marks = list(EnrolmentMark.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+        _make(marks)
+        _compute([Claim(mark.pk, mark.known_seq, mark.dirty_since) for mark in marks], now=now)
+    return len(marks)
 
 
-def _claim_dirty(limit: int) -> list[Claimed]:
-    marks = (
+def _make_days(limit: int) -> int:
+    """Makes the stale rollups of up to so many enrolments. How many of them are of people who refuse."""
+    marks = list(
         EnrolmentMark.objects.select_for_update(skip_locked=True)
         .filter(dirty_since__isnull=False)
+        .exclude(dirty_days=[])
         .order_by("dirty_since", "pk")[:limit]
     )
-    return [Claimed(mark.pk, mark.known_seq, tuple(mark.dirty_days)) for mark in marks]
+    refused = _make(marks)
+    _leave(refused)
+    return len(refused)
 
 
-def _claim_due(now: datetime, limit: int, *, besides: Sequence[int]) -> list[Claimed]:
-    """Enrolments that time alone has changed."""
-    marks = (
-        EnrolmentMark.objects.select_for_update(of=("self",), skip_locked=True)
-        .filter(enrolment__risk__review_at__lte=now)
-        .exclude(pk__in=besides)
-        .order_by("enrolment__risk__review_at", "pk")[: max(limit, 0)]
+def _make(marks: Sequence[EnrolmentMark]) -> list[int]:
+    """Makes the stale rollups of these enrolments, whose marks are locked. Those of people who refuse stay stale."""
+    stale = [mark for mark in marks if mark.dirty_days]
+    if not stale:
+        return []
+    _, allowed = _people([mark.pk for mark in stale])
+    rollup.recompute((mark.pk, day) for mark in stale if mark.pk in allowed for day in mark.dirty_days)
+    EnrolmentMark.objects.filter(pk__in=allowed).update(dirty_days=[])
+    # Should the learner agree again, their rollups are still to be made.
+    return [mark.pk for mark in stale if mark.pk not in allowed]
+
+
+class _Person(NamedTuple):
+    """Somebody in a course, as far as computing about them asks."""
+
+    enrolment_id: int
+    learner_id: UUID
+    state: str
+    course: str
+    erased_at: datetime | None
+    merged_into: UUID | None
+
+
+def _people(enrolment_ids: Sequence[int]) -> tuple[dict[int, _Person], set[int]]:
+    """Who is enrolled, as it is now, and the enrolments of those about whom we may compute."""
+    rows = (
+        Enrolment.objects.filter(pk__in=enrolment_ids)
+        .order_by("pk")
+        .values_list(
+            "pk", "learner_id", "state", "course__name", "learner__erased_at", "learner__merged_into"
+        )
     )
-    return [Claimed(mark.pk, mark.known_seq, tuple(mark.dirty_days)) for mark in marks]
+    people = {row[0]: _Person(*row) for row in rows}
+    allowed = allowing(
+        one.learner_id for one in people.values() if one.erased_at is None and one.merged_into is None
+    )
+    return people, {pk for pk, one in people.items() if one.learner_id in allowed}
 
 
-def _compute(claimed: Sequence[Claimed], *, now: datetime) -> None:
-    """What follows from these enrolments' events. A fixed number of queries, however many they are."""
+def _leave(refused: Sequence[int]) -> None:
+    """What is known of people who refuse goes; their marks are locked. The days stay noted."""
+    if refused:
+        _forget(refused)
+        FeatureRow.objects.filter(pk__in=refused).delete()
+        EnrolmentMark.objects.filter(pk__in=refused).update(dirty_since=None)
+
+
+def _forget(enrolment_ids: Sequence[int]) -> None:
+    Risk.objects.filter(pk__in=enrolment_ids).delete()
+    shadow.forget(enrolment_ids)
+
+
+def _compute(claimed: Sequence[Claim], *, now: datetime) -> None:
+    """What follows from these enrolments' rollups and results. A fixed number of queries, however many they are."""
     if not claimed:
         return
-    enrolments = {
-        enrolment.pk: enrolment
-        for enrolment in Enrolment.objects.select_related("course", "learner")
-        .filter(pk__in=[mark.enrolment_id for mark in claimed])
-        .only("state", "course__name", "learner__erased_at", "learner__merged_into")
-        .order_by("pk")
-    }
-    # Asked after the marks are locked: a withdrawal locks them too, so it either is seen here or waits for us
-    # and then deletes what we wrote.
-    allowed = computable(enrolments.values())
-    kept = [mark for mark in claimed if enrolments[mark.enrolment_id].learner_id in allowed]
-    refused = [
-        mark.enrolment_id for mark in claimed if enrolments[mark.enrolment_id].learner_id not in allowed
-    ]
-
-    rollup.recompute((mark.enrolment_id, day) for mark in kept for day in mark.dirty_days)
-    mastery.keep({enrolments[mark.enrolment_id].learner_id for mark in kept}, now=now)
-    features = serving.compute([(mark.enrolment_id, now) for mark in kept])
-    known = [
-        Known(
-            mark.enrolment_id,
-            features[mark.enrolment_id],
-            enrolments[mark.enrolment_id].course.name,
+    ids = [one.enrolment_id for one in claimed]
+    before, allowed = _people(ids)
+    features = serving.compute([(pk, now) for pk in ids if pk in allowed])
+    known = {
+        one.enrolment_id: Known(
+            one.enrolment_id,
+            features[one.enrolment_id],
+            before[one.enrolment_id].course,
             as_of=now,
-            known_seq=mark.known_seq,
+            known_seq=one.known_seq,
         )
-        for mark in kept
-    ]
-    store_features(known)
+        for one in claimed
+        if one.enrolment_id in features
+    }
     # Somebody who has finished or left is no longer anyone's concern.
-    active = [row for row in known if enrolments[row.enrolment_id].state == Enrolment.State.ACTIVE]
-    score(active, now=now)
-    shadow.score(active, now=now)
-    over = [pk for pk, row in enrolments.items() if row.state != Enrolment.State.ACTIVE]
-    Risk.objects.filter(pk__in=over + refused).delete()
-    FeatureRow.objects.filter(pk__in=refused).delete()
-    shadow.forget(over + refused)
+    weighed = weigh([row for pk, row in known.items() if before[pk].state == Enrolment.State.ACTIVE], now=now)
 
-    EnrolmentMark.objects.filter(pk__in=[mark.enrolment_id for mark in kept]).update(
-        dirty_since=None, dirty_days=[]
-    )
-    # The days stay noted: should the learner agree again, their rollups are still to be made.
-    EnrolmentMark.objects.filter(pk__in=refused).update(dirty_since=None)
+    # Until here nobody waited for us. From here on nothing more becomes known about these people, so what was true
+    # when we began is asked again: a withdrawal locks the marks too, and either is seen here or finds what we write.
+    held = claims.lock(claimed)
+    people, allowed = _people(sorted(held.current | held.overtaken))
+    # Two records became one meanwhile: nothing of what was computed about the one is true of the other.
+    moved = {pk for pk in people if people[pk].learner_id != before[pk].learner_id}
+    active = {pk for pk in people if people[pk].state == Enrolment.State.ACTIVE}
+    unweighed = {pk for pk in active if before[pk].state != Enrolment.State.ACTIVE}  # came back meanwhile
+    written = (allowed & known.keys()) - moved - unweighed
+    active &= written
+    mastery.keep({people[pk].learner_id for pk in written}, now=now)
+    store_features([known[pk] for pk in sorted(written)])
+    keep(weighed.of(active), now=now)
+    shadow.score([known[pk] for pk in sorted(active)], now=now)
+    _forget(sorted(written - active))
+    _leave([pk for pk in people if pk not in allowed])
+
+    EnrolmentMark.objects.filter(pk__in=written & held.current).update(dirty_since=None)
+    # The mark stands for what has become known since we began; it has not waited longer than that.
+    since = {one.enrolment_id for one in claimed if one.dirty_since is not None} & written & held.overtaken
+    EnrolmentMark.objects.filter(pk__in=since, dirty_since__lt=now).update(dirty_since=now)
 
 
 _UPSERT = """

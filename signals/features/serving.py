@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, ProgrammingError, connection, transaction
+from django.db import DataError, ProgrammingError, connection
 
+from consent.arrays import float8s, int2s, int4s, int8s, moments, texts, uuids
 from learners.models import CompetencyItem, CompetencyLesson, Enrolment, JobRole, PlanStep
 from signals.features import faults, grids
 from signals.features.cohort import add_percentiles
 from signals.features.compile import compiled, readable
 from signals.features.definitions import COMPUTED, Source
 from signals.features.kinds import KINDS
+from signals.features.planned import fetch_planned
 from signals.features.rollup import COMPLETING, QUARTERS
 from signals.mastery import estimate as mastery
 from signals.models.events import Verb
@@ -100,7 +102,7 @@ completion AS MATERIALIZED (
           AND (v.occurred_at AT TIME ZONE 'UTC')::date = r.date  -- as the index event_by_enrolment_day has it
           AND v.occurred_at >= r.date::timestamp AT TIME ZONE 'UTC'
           AND v.occurred_at < (r.date + 1)::timestamp AT TIME ZONE 'UTC'
-          AND v.verb = ANY(%(completing)s) AND v.voided_seq IS NULL
+          AND v.verb = ANY(%(completing)s::smallint[]) AND v.voided_seq IS NULL
         OFFSET 0
     ) v
     WHERE r.completions > 0
@@ -168,35 +170,27 @@ def computed(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]
     if statement.faults:
         faults.note(statement.faults, now=last)
     try:
-        rows = _run(statement.sql, given)
+        rows = _run(statement.sql, given, len(points))
     except (DataError, ProgrammingError):
-        raising = _find_raising(given)
+        raising = _find_raising(given, len(points))
         if not raising:
             raise
         faults.note(raising, now=last)
-        rows = _run(compiled("postgres", frozenset(raising)).sql, given)
+        rows = _run(compiled("postgres", frozenset(raising)).sql, given, len(points))
     return {enrolment_id: values for enrolment_id, _, values in readable(rows)}
 
 
-def _run(sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
-    # A savepoint, so that the caller's transaction outlives a definition that raises.
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Compiling this statement to machine code takes PostgreSQL 5 s, running it 0.5 s.
-        cursor.execute("SET LOCAL jit = off")
-        # 60 days of 1,000 enrolments are 15 MB; on disk they take twice the time.
-        cursor.execute("SET LOCAL work_mem = '64MB'")
-        # psycopg reads a lone percent sign as the beginning of a parameter.
-        cursor.execute(_TABLES + "SELECT * FROM (" + sql.replace("%", "%%") + ") AS features", given)
-        return cursor.fetchall()
+def _run(sql: str, given: dict[str, Any], size: int) -> list[tuple[Any, ...]]:
+    return fetch_planned(f"{_TABLES}SELECT * FROM ({sql}) AS features", given, size=size)
 
 
-def _find_raising(given: dict[str, Any]) -> dict[str, str]:
+def _find_raising(given: dict[str, Any], size: int) -> dict[str, str]:
     """The definitions without which the rest can be computed on this data, by halving: {key: what was raised}."""
     raised: dict[frozenset[str], str] = {}
 
     def goes_without(out: frozenset[str]) -> bool:
         try:
-            _run(compiled("postgres", out).sql, given)
+            _run(compiled("postgres", out).sql, given, size)
         except (DataError, ProgrammingError) as fault:
             # Not the message: it may quote the data.
             code = getattr(fault.__cause__, "sqlstate", None) or ""
@@ -240,24 +234,24 @@ def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:
     mastered = mastery.present(points)
     rated = _ratings(ids, max(as_of for _, as_of in points))
     return {
-        "ids": ids,
-        "as_of": [as_of for _, as_of in points],
-        "impacts": [str(impact) for impact in JobRole.Impact.values],
-        "completing": [int(verb) for verb in COMPLETING],
-        "courses": [step[0] for step in steps],
-        "activities": [activity_key(step[1]) for step in steps],
-        "due_days": [step[2] for step in steps],
-        "weights": [step[3] for step in steps],
-        "concept_activities": list(known),
-        "concepts": list(known.values()),
-        "rated": [row[0] for row in rated],
-        "rated_at": [row[1] for row in rated],
-        "ratings": [row[2] for row in rated],
-        "mastery_ids": [row.enrolment_id for row in mastered],
-        "mastery_as_of": [row.as_of.timestamp() for row in mastered],
-        "weakest": [row.weakest for row in mastered],
-        "means": [row.mean for row in mastered],
-        "known": [row.known for row in mastered],
+        "ids": int8s(ids),
+        "as_of": moments([as_of for _, as_of in points]),
+        "impacts": texts([str(impact) for impact in JobRole.Impact.values]),
+        "completing": int2s([int(verb) for verb in COMPLETING]),
+        "courses": int8s([step[0] for step in steps]),
+        "activities": int8s([activity_key(step[1]) for step in steps]),
+        "due_days": int4s([step[2] for step in steps]),
+        "weights": float8s([step[3] for step in steps]),
+        "concept_activities": int8s(list(known)),
+        "concepts": int8s(list(known.values())),
+        "rated": uuids([row[0] for row in rated]),
+        "rated_at": moments([row[1] for row in rated]),
+        "ratings": float8s([row[2] for row in rated]),
+        "mastery_ids": int8s([row.enrolment_id for row in mastered]),
+        "mastery_as_of": float8s([row.as_of.timestamp() for row in mastered]),
+        "weakest": float8s([row.weakest for row in mastered]),
+        "means": float8s([row.mean for row in mastered]),
+        "known": int4s([row.known for row in mastered]),
     }
 
 

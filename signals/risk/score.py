@@ -1,6 +1,7 @@
 """Stage 4: the current risk of each enrolment whose features were just computed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -13,25 +14,44 @@ from signals.risk.composite import Assessed, moved
 from signals.risk.known import Known
 from signals.risk.live import FIRST_MODEL, live_model
 
-__all__ = ["FIRST_MODEL", "Known", "live_model", "score"]
+__all__ = ["FIRST_MODEL", "Known", "Weighed", "keep", "live_model", "score", "weigh"]
 
 
-def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Risks that are computed and not yet written."""
+
+    model: ModelVersion | None  # None where there are none
+    risks: Sequence[tuple[Known, Assessed]]
+
+    def of(self, enrolment_ids: Collection[int]) -> "Weighed":
+        """Those of these enrolments."""
+        return Weighed(self.model, [one for one in self.risks if one[0].enrolment_id in enrolment_ids])
+
+
+def weigh(known: Sequence[Known], *, now: datetime) -> Weighed:
+    """The risks of these rows. Needs no lock, and writes nothing but what is wrong with a model."""
+    if not known:
+        return Weighed(None, [])
+    rows = sorted(without(known), key=lambda row: row.enrolment_id)
+    model, assessed = live.assess(rows, now=now)
+    return Weighed(model, list(zip(rows, assessed, strict=True)))
+
+
+def keep(weighed: Weighed, *, now: datetime, only_changed: bool = False) -> int:
     """How many risks were written. With `only_changed`, a risk that came out the same is left untouched.
 
     Runs in the caller's transaction, which holds the lock of each enrolment's mark.
     """
-    if not known:
+    model, fresh = weighed.model, list(weighed.risks)
+    if model is None or not fresh:
         return 0
     before = dict(
         fetch(
             "SELECT enrolment_id, value FROM signals_risk WHERE enrolment_id = ANY($1)",
-            [int8s([row.enrolment_id for row in known])],
+            [int8s([row.enrolment_id for row, _ in fresh])],
         )
     )
-    rows = sorted(without(known), key=lambda row: row.enrolment_id)
-    model, assessed = live.assess(rows, now=now)
-    fresh = list(zip(rows, assessed, strict=True))
     if only_changed:
         stored = Risk.objects.in_bulk(list(before))
         fresh = [
@@ -49,6 +69,11 @@ def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) 
     ]
     RiskChange.objects.bulk_create(changes)
     return len(fresh)
+
+
+def score(known: Sequence[Known], *, now: datetime, only_changed: bool = False) -> int:
+    """Both at once: how many risks were computed and written, under the locks that `keep` asks for."""
+    return keep(weigh(known, now=now), now=now, only_changed=only_changed)
 
 
 def _is_same(stored: Risk | None, risk: Assessed, *, model: ModelVersion) -> bool:
