@@ -12,7 +12,7 @@ from learners.models import CompetencyItem, CompetencyLesson, Enrolment, JobRole
 from signals.features import faults, grids
 from signals.features.cohort import add_percentiles
 from signals.features.compile import compiled, readable
-from signals.features.definitions import COMPUTED, Source
+from signals.features.halving import find_raising
 from signals.features.kinds import KINDS
 from signals.features.planned import fetch_planned
 from signals.features.rollup import COMPLETING, QUARTERS
@@ -171,8 +171,8 @@ def computed(points: Sequence[tuple[int, datetime]]) -> dict[int, dict[str, Any]
         faults.note(statement.faults, now=last)
     try:
         rows = _run(statement.sql, given, len(points))
-    except (DataError, ProgrammingError):
-        raising = _find_raising(given, len(points))
+    except (DataError, ProgrammingError) as fault:
+        raising = _find_raising(given, len(points), raised=_kind(fault))
         if not raising:
             raise
         faults.note(raising, now=last)
@@ -184,43 +184,26 @@ def _run(sql: str, given: dict[str, Any], size: int) -> list[tuple[Any, ...]]:
     return fetch_planned(f"{_TABLES}SELECT * FROM ({sql}) AS features", given, size=size)
 
 
-def _find_raising(given: dict[str, Any], size: int) -> dict[str, str]:
-    """The definitions without which the rest can be computed on this data, by halving: {key: what was raised}."""
-    raised: dict[frozenset[str], str] = {}
+def _find_raising(given: dict[str, Any], size: int, *, raised: str) -> dict[str, str]:
+    """The definitions without which the rest can be computed on this data: {key: what was raised}."""
 
-    def goes_without(out: frozenset[str]) -> bool:
+    def raised_without(out: frozenset[str]) -> str | None:
         try:
             _run(compiled("postgres", out).sql, given, size)
         except (DataError, ProgrammingError) as fault:
-            # Not the message: it may quote the data.
-            code = getattr(fault.__cause__, "sqlstate", None) or ""
-            raised[out] = f"{type(fault).__name__} {code}".strip()
-            return False
-        return True
+            return _kind(fault)
+        return None
 
-    def narrowed(suspects: list[str], out: frozenset[str]) -> list[str]:
-        """Those of the suspects that raise; without all of them, and `out`, the rest goes."""
-        if len(suspects) == 1:
-            return suspects
-        middle = len(suspects) // 2
-        first, last = suspects[:middle], suspects[middle:]
-        if goes_without(out | set(first)):
-            return narrowed(first, out)
-        if goes_without(out | set(last)):
-            return narrowed(last, out)
-        found = narrowed(first, out | set(last))
-        return found + narrowed(last, out | set(found))
-
-    # What builds on others is suspected first: without those others it would not raise either.
-    suspects = [feature.key for feature in reversed(COMPUTED) if feature.source is Source.ENROLMENT]
-    suspects += [feature.key for feature in reversed(COMPUTED) if feature.source is not Source.ENROLMENT]
-    if not goes_without(frozenset(suspects)):
-        return {}
-    found = narrowed(suspects, frozenset())
-    kind = next((kind for out, kind in raised.items() if not out & set(found)), "DatabaseError")
-    for key in found:
+    found = find_raising(raised_without, raised=raised)
+    for key, kind in found.items():
         logger.error("Feature %s raised %s on data and counts as unknown.", key, kind)
-    return dict.fromkeys(found, kind)
+    return found
+
+
+def _kind(fault: Exception) -> str:
+    """What was raised, by its name: the message may quote the data."""
+    code = getattr(fault.__cause__, "sqlstate", None) or ""
+    return f"{type(fault).__name__} {code}".strip()
 
 
 def _given(points: Sequence[tuple[int, datetime]]) -> dict[str, Any]:

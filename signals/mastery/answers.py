@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from learners.models import CompetencyItem
-from signals.mastery.factors import FADING, PRIOR
+from signals.mastery.factors import FADING, FURTHEST, PRIOR
 from signals.models import MasteryFit
 from signals.xapi.keys import activity_key
 
@@ -35,6 +35,7 @@ def parameters(shown: dict[int, int], fit: MasteryFit | None) -> dict[str, Any]:
         "gains": [strand[1] for strand in strands],
         "losses": [strand[2] for strand in strands],
         "fading": fit.fading if fit is not None else FADING,
+        "furthest": FURTHEST,
     }
 
 
@@ -63,7 +64,9 @@ summed AS (
 ),
 -- As signals.mastery.factors.estimate: the same formula, for many at once.
 estimated AS (
-    SELECT s.*, 1 / (1 + exp(-(strand.start + strand.gain * (s.right + s.wrong) - strand.loss * s.wrong))) AS value
+    SELECT s.*, 1 / (1 + exp(-least(greatest(
+        strand.start + strand.gain * (s.right + s.wrong) - strand.loss * s.wrong,
+        -%(furthest)s::float8), %(furthest)s::float8))) AS value
     FROM summed s
     JOIN unnest(%(competencies)s::bigint[], %(starts)s::float8[], %(gains)s::float8[], %(losses)s::float8[])
         AS strand (competency_id, start, gain, loss) USING (competency_id)

@@ -20,6 +20,7 @@ from math import exp, sqrt
 from typing import NamedTuple
 
 LEAST_ANSWERS = 3  # of a competency; below, nothing is said
+FURTHEST = 30.0  # log-odds beyond which a chance is as good as none or all
 _Z = 1.645  # nine times out of ten
 
 
@@ -51,7 +52,8 @@ def estimate(strand: Strand, *, right: float, wrong: float) -> Mastered:
     The bounds are Wilson's, as if it were a share of that many answers: they narrow as answers come in, and no
     further than answers that still count.
     """
-    value = 1 / (1 + exp(-(strand.start + strand.gain * (right + wrong) - strand.loss * wrong)))
+    odds = strand.start + strand.gain * (right + wrong) - strand.loss * wrong
+    value = 1 / (1 + exp(-min(max(odds, -FURTHEST), FURTHEST)))
     number = right + wrong
     square = _Z * _Z
     middle = (value + square / (2 * number)) / (1 + square / number)

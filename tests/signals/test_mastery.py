@@ -67,6 +67,11 @@ def test_it_lies_between_its_bounds(strand: Strand, right: float, wrong: float) 
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
+def test_it_says_so_however_many_answers_there_are() -> None:
+    assert formula(Strand(0.0, 5.0, 0.0), right=500, wrong=0).value > 0.999999
+    assert formula(Strand(0.0, 0.0, 5.0), right=0, wrong=500).value < 0.000001
+
+
 def test_it_grows_surer_with_every_answer() -> None:
     few, many = formula(PRIOR, right=2, wrong=1), formula(PRIOR, right=6, wrong=3)
 
