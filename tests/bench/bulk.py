@@ -40,7 +40,7 @@ OVER_DAILY = ("rollup", "material", "watched")  # views over `daily`
 
 TABLES_MADE = {
     "enrolment": """
-        SELECT id AS enrolment_id, {day} * 86400.0 + 86399 AS as_of, {day}::INTEGER AS as_of_day,
+        SELECT id AS enrolment_id, ({day} * 86400.0 + 86399)::DOUBLE AS as_of, {day}::INTEGER AS as_of_day,
                id % {courses} AS course_id, ({day} - 60)::INTEGER AS start_day, ({day} + 60)::INTEGER AS due_day,
                0.4::DOUBLE AS pass_mark, 120::INTEGER AS length_days, ({day} - 80)::INTEGER AS enrolled_day,
                (id % 3)::INTEGER AS earlier_attempts, 60.0::DOUBLE AS study_load, ({day} - 900)::INTEGER AS hired_day,
@@ -49,7 +49,7 @@ TABLES_MADE = {
     "daily": """
         SELECT id AS enrolment_id, d.day::INTEGER AS day, 4::INTEGER AS events, amount::INTEGER AS amount,
                2::INTEGER AS learning_sessions, (amount * 37)::INTEGER AS seconds,
-               d.day * 86400.0 + h % 80000 AS last_at, (h % 2)::INTEGER AS hasty, 3::INTEGER AS activities,
+               (d.day * 86400.0 + h % 80000)::DOUBLE AS last_at, (h % 2)::INTEGER AS hasty, 3::INTEGER AS activities,
                amount::INTEGER AS kind_content, (h % 3)::INTEGER AS kind_assessment,
                (h % 5)::INTEGER AS kind_discussion, 0::INTEGER AS kind_file, (h % 4)::INTEGER AS kind_page,
                0::INTEGER AS kind_media, 0::INTEGER AS kind_meeting, 0::INTEGER AS kind_other, 0::INTEGER AS night,
@@ -65,8 +65,8 @@ TABLES_MADE = {
         WHERE d.day <= {day}""",
     "result": """
         SELECT id AS enrolment_id, lpad((id * 6 + n)::VARCHAR, 32, '0') AS key,
-               ({day} - 60 + n * 9) * 86400.0 + id % 80000 AS moment, moment AS seen,
-               (hash(id, n) % 100)::BIGINT / 100.0 AS scaled, NULL::BOOLEAN AS success, false AS is_item,
+               (({day} - 60 + n * 9) * 86400.0 + id % 80000)::DOUBLE AS moment, moment AS seen,
+               ((hash(id, n) % 100)::BIGINT / 100.0)::DOUBLE AS scaled, NULL::BOOLEAN AS success, false AS is_item,
                (id % {courses} * 1000 + n)::BIGINT AS activity, NULL::BIGINT AS concept, NULL::DOUBLE AS difficulty
         FROM ids, range(6) n(n)""",
     "completion": "SELECT enrolment_id, activity, moment FROM result",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from signals.training.gate import Around, Bounds, Comparison, Evidence, judge
+from signals.training.gate import Around, Bounds, Comparison, Evidence, GroupGap, is_too_wide, judge
 from tests.support.promotions import drawn, dulled
 
 pytestmark = pytest.mark.slow  # 400 draws each
@@ -89,6 +89,25 @@ def test_it_refuses_a_wider_gap_between_groups() -> None:
 
     assert "fairness" in failed(comparison)
     assert comparison.gaps["gender"].highest == "one"
+
+
+@pytest.mark.parametrize(
+    ("new", "low", "old", "refused"),
+    [
+        (0.09, 0.02, None, False),  # narrow enough
+        (0.14, 0.11, 0.13, False),  # as wide as what people have now
+        (0.14, 0.06, 0.05, False),  # may be chance: the widest of ten differences
+        (0.14, 0.11, 0.05, True),  # surely wider than it may be
+        (0.24, 0.06, 0.05, True),  # too wide to be left to chance
+        (0.14, None, None, True),  # nobody can say that it is chance
+    ],
+)
+def test_a_gap_that_may_be_chance_keeps_nobody_from_a_better_model(
+    new: float, low: float | None, old: float | None, refused: bool
+) -> None:
+    gap = GroupGap(old=old, new=new, low=low, high=0.3, highest="one", lowest="two")
+
+    assert is_too_wide(gap, Bounds()) is refused
 
 
 def test_it_wants_enough_people_whose_end_is_known() -> None:
