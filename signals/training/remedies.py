@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from signals.training.fairness import Gap, report
+from signals.training.methods import columns, inputs
 
 if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
     from signals.array_types import Flags, Floats, Whole, Words
     from signals.training.dataset import Dataset
     from signals.training.paired import Paired
 
-MOST_ROWS = 20_000  # learned from; a reduction fits the model dozens of times
+MOST_ROWS = 20_000  # learned from
+MOST_REDUCED = 5_000  # as above, where a reduction fits the model many dozens of times
 REDUCTION_ROUNDS = 20
 LEAST_ROWS = 200
 
@@ -79,7 +83,8 @@ def preview(
 
     names = np.array(data.attributes.get(attribute, ("",) * len(data)))
     known = np.isfinite(data.y) & (names != "")
-    learn, judge = _few(learn & known, seed), judge & np.isfinite(data.y)
+    most = MOST_ROWS if remedy == "reweigh" else MOST_REDUCED
+    learn, judge = _few(learn & known, most, seed), judge & np.isfinite(data.y)
     if learn.sum() < LEAST_ROWS or judge.sum() < LEAST_ROWS:
         raise CannotTry(
             f"Of {int(known.sum()):,} rows it is known how it ended and what was declared as {attribute};"
@@ -89,7 +94,7 @@ def preview(
         raise CannotTry("It ended alike for everybody: there is nothing to learn.")
     if len(np.unique(names[learn])) < 2:
         raise CannotTry(f"Everybody declared the same as {attribute}: there is no gap to close.")
-    learned, judged = _prepared(data.features, learn, judge)
+    learned, judged = _prepared(columns(data, inputs(data)), learn, judge)
     y, groups = data.y[learn].astype(int), names[learn]
     plain = _logistic(learned, y)(judged)
     if remedy == "reweigh":
@@ -142,20 +147,20 @@ def split_by_run(data: "Dataset") -> "tuple[Flags, Flags]":
     return ~judge, judge
 
 
-def _few(wanted: "Flags", seed: int) -> "Flags":
-    """No more than MOST_ROWS of them, drawn."""
+def _few(wanted: "Flags", most: int, seed: int) -> "Flags":
+    """No more than so many of them, drawn."""
     import numpy as np
 
     places = np.flatnonzero(wanted)
-    if len(places) <= MOST_ROWS:
+    if len(places) <= most:
         return wanted
     few = np.zeros(len(wanted), dtype=bool)
-    few[np.random.default_rng(seed).choice(places, MOST_ROWS, replace=False)] = True
+    few[np.random.default_rng(seed).choice(places, most, replace=False)] = True
     return few
 
 
 def _prepared(features: "Floats", learn: "Flags", judge: "Flags") -> "tuple[Floats, Floats]":
-    """Features as a logistic model takes them: the median where not known, a flag that says so, one scale."""
+    """Features as a logistic model takes them: the median where not known, one scale."""
     import numpy as np
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -163,7 +168,7 @@ def _prepared(features: "Floats", learn: "Flags", judge: "Flags") -> "tuple[Floa
 
     some = np.isfinite(features[learn]).any(axis=0)
     steps = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True),
+        SimpleImputer(strategy="median"),
         QuantileTransformer(
             n_quantiles=min(200, int(learn.sum())), output_distribution="normal", random_state=0
         ),
@@ -171,13 +176,18 @@ def _prepared(features: "Floats", learn: "Flags", judge: "Flags") -> "tuple[Floa
     return steps.fit_transform(features[learn][:, some]), steps.transform(features[judge][:, some])
 
 
+def _plain() -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression
+
+    # Newton's method: few steps of much arithmetic each, by far the fastest for many rows and a hundred features.
+    return LogisticRegression(C=0.1, solver="newton-cholesky")
+
+
 Score = Callable[["Floats"], "Floats"]
 
 
 def _logistic(features: "Floats", y: "Whole", weights: "Floats | None" = None) -> Score:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=0.1, max_iter=300).fit(features, y, sample_weight=weights)
+    model = _plain().fit(features, y, sample_weight=weights)
     return lambda rows: model.predict_proba(rows)[:, 1]
 
 
@@ -185,11 +195,10 @@ def _reduced(remedy: str, features: "Floats", y: "Whole", groups: "Words") -> Sc
     """The mixture that fairlearn finds, as a probability: its models' own, by their weight."""
     import numpy as np
     from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient, TruePositiveRateParity
-    from sklearn.linear_model import LogisticRegression
 
     constraint = {"tpr_parity": TruePositiveRateParity, "equalized_odds": EqualizedOdds}[remedy]
     search = ExponentiatedGradient(
-        LogisticRegression(C=0.1, max_iter=300),
+        _plain(),
         constraints=constraint(difference_bound=0.01),
         max_iter=REDUCTION_ROUNDS,
     )
