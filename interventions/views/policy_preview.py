@@ -197,7 +197,10 @@ def _tables(told: dict[str, Any]) -> dict[str, Any]:
     live, draft = told["policies"]
     capacity = told["capacity"]["coach_hours_per_week"]
     return {
-        "rows": [(words, told["really_sent"].get(key), live[key], draft[key]) for key, words in ROWS],
+        "rows": [
+            (words, *map(_number, (told["really_sent"].get(key), live[key], draft[key])))
+            for key, words in ROWS
+        ],
         "precision": [precision(live["precision"]), precision(draft["precision"])],
         "over": [side["coach_hours_per_week"] > capacity for side in (live, draft)],
         "capacity": capacity,
@@ -209,7 +212,7 @@ def _tables(told: dict[str, Any]) -> dict[str, Any]:
                 row["name"],
                 None
                 if row["too_small"]
-                else [[side.get(kind, 0.0) for side in row["policies"]] for kind in ACTIONS],
+                else [[_number(side.get(kind, 0.0)) for side in row["policies"]] for kind in ACTIONS],
             )
             for row in told["slices"]
         ],
@@ -217,6 +220,12 @@ def _tables(told: dict[str, Any]) -> dict[str, Any]:
         "too_small": TOO_SMALL,
         "assumptions": assumptions(told),
     }
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _audit(request: HttpRequest, action: str, rows: list[Enrolment]) -> None:
