@@ -10,13 +10,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from interventions.backtest import run
+from interventions.backtest.preview import more_alerts
 from interventions.models import Decision
 from interventions.policy import store
 from interventions.policy.document import with_changes
+from signals import labels
 from tests.support.interventions import make_decision
 from tests.support.journey import MONDAY, Journey
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 SPAN = ("--from", "2026-03-01", "--to", "2026-04-30")
 
 
@@ -26,7 +28,7 @@ def told(*arguments: str) -> str:
     return out.getvalue()
 
 
-def lived(days: int = 20, *, automatic: bool = False) -> Journey:
+def lived(days: int = 12, *, automatic: bool = False) -> Journey:
     """Somebody who was active for a week and then fell silent."""
     journey = Journey()
     if automatic:
@@ -110,7 +112,7 @@ def test_it_says_what_another_policy_would_have_meant() -> None:
 
 
 def test_it_shows_no_slice_of_fewer_than_five_people() -> None:
-    lived()
+    lived(days=2)
 
     slices = figures()["slices"]
 
@@ -119,7 +121,7 @@ def test_it_shows_no_slice_of_fewer_than_five_people() -> None:
 
 
 def test_it_counts_hours_against_what_coaches_have() -> None:
-    lived()
+    lived(days=2)
     live = store.live()
     draft = run.Side(9, with_changes(store.document(live), {"limits.coach_hours_week": 3}))
 
@@ -185,7 +187,46 @@ def test_it_stops_when_its_time_is_over_and_says_how_far_it_came() -> None:
 
 
 def test_it_asks_no_query_per_row(django_assert_max_num_queries: Any) -> None:
-    lived(days=30)
+    lived(days=6)
 
     with django_assert_max_num_queries(20):
         figures()
+
+
+def test_it_asks_labels_whether_a_flag_was_right() -> None:
+    journey = lived(automatic=True)
+    flag = Decision.objects.exclude(action="monitor").order_by("at")[0]
+    labels.record(
+        enrolment_id=journey.enrolment.pk,
+        as_of=flag.at,
+        definition="needed_help@1",
+        value=True,
+        horizon_days=0,
+        treated=True,
+        propensity=1.0,
+        now=journey.now,
+    )
+
+    precision = figures()["policies"][0]["precision"]
+
+    assert (precision["right"], precision["judged"], precision["value"]) == (1, 1, 1.0)
+    assert 0 < precision["low"] < precision["high"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("more", "needs"),
+    [
+        ({}, []),
+        ({"learner_alerts_per_week": 10.05}, []),  # the noise of a sample
+        ({"learner_alerts_per_week": 12.0}, ["12.0 alerts to learners a week rather than 10.0"]),
+        ({"coach_cases_per_week": 3.0, "learner_alerts_per_week": 5.0}, ["3.0 cases for coaches a week"]),
+    ],
+)
+def test_it_finds_a_draft_louder_that_would_have_had_more(more: dict[str, float], needs: list[str]) -> None:
+    live = {"learner_alerts_per_week": 10.0, "manager_alerts_per_week": 1.0, "coach_cases_per_week": 2.0}
+
+    found = more_alerts({"policies": [live, live | more]})
+
+    assert len(found) == len(needs)
+    assert all(words in reason.why for reason, words in zip(found, needs, strict=True))
+    assert more_alerts(None) == []
