@@ -112,6 +112,22 @@ FIELDS = {
         personal=("created_by",),
         other=("id", "version", "document", "state", "reason", "created_at", "live_at"),
     ),
+    "PolicyProposal": Fields(
+        personal=("proposed_by", "answered_by"),
+        other=(
+            "id",
+            "policy",
+            "base_version",
+            "digest",
+            "needs",
+            "reason",
+            "proposed_at",
+            "waits_until",
+            "state",
+            "answered_at",
+            "note",
+        ),
+    ),
     "Suppression": Fields(personal=("reason",), other=("decision", "at")),
     "Watch": Fields(personal=("enrolment",), other=("review_at",)),
 }

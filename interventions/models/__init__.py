@@ -3,7 +3,7 @@
 from interventions.models.catalogue import Lesson, LessonText, LessonVisit, MessageText
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
-from interventions.models.policies import Policy
+from interventions.models.policies import Policy, PolicyProposal
 
 __all__ = [
     "AlertSlot",
@@ -22,6 +22,7 @@ __all__ = [
     "MessageText",
     "Outcome",
     "Policy",
+    "PolicyProposal",
     "Suppression",
     "Watch",
 ]

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -124,6 +125,8 @@ class Decision(models.Model):
         indexes = [
             models.Index(fields=("enrolment", "-at"), name="decision_by_enrolment"),  # the timeline
             models.Index(fields=("episode",), condition=Q(episode__isnull=False), name="decision_by_episode"),
+            # Rows come in the order of time, so a few pages tell a backtest where its span lies.
+            BrinIndex(fields=("at",), autosummarize=True, name="decision_by_time"),
         ]
 
     def __str__(self) -> str:

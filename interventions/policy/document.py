@@ -87,6 +87,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     out_of_slots: int = 2  # so many capped decisions in a row make a learner "unreachable"
     declined_days: float = 14  # after a person said no, the same step is not asked again for so long
     unanswered_days: float = 7
+    coach_hours_week: float = 8  # what one coach has for cases; previews compare with it
 
 
 class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -258,6 +259,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "limits.out_of_slots": (1, 20),
     "limits.declined_days": (0, 365),
     "limits.unanswered_days": (0, 365),
+    "limits.coach_hours_week": (0, 60),
     "first_action_hours": (1, 720),
     "value.minutes_per_recovery": (0, 100_000),
     **{f"value.{impact}": (0, 100) for impact in IMPACTS},

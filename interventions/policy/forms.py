@@ -95,6 +95,9 @@ SECTIONS = (
             Place("limits.out_of_slots", "Capped steps in a row until a person is asked"),
             Place("limits.declined_days", "Days of rest after a person said no"),
             Place("limits.unanswered_days", "Days of rest after nobody answered"),
+            Place(
+                "limits.coach_hours_week", "Hours a week one coach has for cases", "Previews compare with it."
+            ),
         ),
     ),
     Section(

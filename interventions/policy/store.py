@@ -1,7 +1,9 @@
 """Policies as rows: the one in force, drafts, and how one follows the other."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +12,9 @@ from django.db.models import Max
 
 from consent import audit
 from consent.actors import SYSTEM, Party
-from interventions.models import Policy
+from interventions.models import Policy, PolicyProposal
 from interventions.policy.document import Document, PolicyFault, dump, load, with_changes
+from interventions.policy.louder import needs_second
 
 # Before any day that a simulated clock shows.
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -31,6 +34,10 @@ class NotPutInForceYet(Exception):
 
 class ReasonMissing(ValueError):
     """A change of policy needs its reason in a sentence."""
+
+
+class NeedsSecondYes(Exception):
+    """The draft is louder than what is in force, or concerns critical roles, and no second administrator said yes."""
 
 
 def live() -> Policy:
@@ -75,34 +82,68 @@ def revise(*, policy: Policy, changes: Document, by: UUID | None, now: datetime)
 
 
 def go_live(*, policy: Policy, by: UUID | None, now: datetime, reason: str) -> Policy:
-    """Puts the draft in force and retires the one before, in one transaction."""
+    """Puts the draft in force and retires the one before, in one transaction.
+
+    Where the draft needs a second yes, an answered proposal of exactly this document must be there; else raises
+    NeedsSecondYes. ``by`` None is the system itself, setting up.
+    """
     if not reason.strip():
         raise ReasonMissing("Say in a sentence why the policy changes.")
     with transaction.atomic():
-        before = Policy.objects.select_for_update().filter(state=Policy.State.LIVE).first()
-        draft = Policy.objects.select_for_update().get(pk=policy.pk)
-        if draft.state != Policy.State.DRAFT:
-            raise NotADraft(f"Policy {draft.version} is no draft any more.")
-        load(draft.document)
-        if before is not None:
-            Policy.objects.filter(pk=before.pk).update(state=Policy.State.RETIRED)
-        Policy.objects.filter(pk=draft.pk).update(
-            state=Policy.State.LIVE, live_at=now, reason=reason.strip()[:300]
-        )
-        _audit("policy.live", draft, by=by, now=now, replaces=before.version if before else None)
+        return _put_in_force(policy, by=by, now=now, reason=reason, is_return=False)
+
+
+def digest_of(policy: Policy) -> str:
+    """SHA-256 of a policy's document: what a yes was given to."""
+    return sha256(json.dumps(policy.document, sort_keys=True).encode()).hexdigest()
+
+
+def _put_in_force(policy: Policy, *, by: UUID | None, now: datetime, reason: str, is_return: bool) -> Policy:
+    before = Policy.objects.select_for_update().filter(state=Policy.State.LIVE).first()
+    draft = Policy.objects.select_for_update().get(pk=policy.pk)
+    if draft.state != Policy.State.DRAFT:
+        raise NotADraft(f"Policy {draft.version} is no draft any more.")
+    wanted = load(draft.document)
+    if by is not None and before is not None and not is_return:
+        _refuse_without_second_yes(draft, before, wanted)
+    if before is not None:
+        Policy.objects.filter(pk=before.pk).update(state=Policy.State.RETIRED)
+    Policy.objects.filter(pk=draft.pk).update(
+        state=Policy.State.LIVE, live_at=now, reason=reason.strip()[:300]
+    )
+    _audit("policy.live", draft, by=by, now=now, replaces=before.version if before else None)
     draft.refresh_from_db()
     return draft
 
 
+def _refuse_without_second_yes(draft: Policy, before: Policy, wanted: Document) -> None:
+    answered = PolicyProposal.objects.filter(
+        policy=draft,
+        base_version=before.version,
+        digest=digest_of(draft),
+        state__in=(PolicyProposal.State.APPROVED, PolicyProposal.State.WAITED),
+    )
+    if needs_second(document(before), wanted) and not answered.exists():
+        raise NeedsSecondYes(
+            f"Policy {draft.version} is louder than version {before.version} or concerns critical roles: "
+            "another administrator must say yes first."
+        )
+
+
 def roll_back(*, to_version: int, by: UUID | None, now: datetime, reason: str) -> Policy:
-    """A new version in force with the document of an old one. History stays as it was."""
+    """A new version in force with the document of an old one. History stays as it was.
+
+    It was in force before, and a way back must be open at once: nobody else is asked.
+    """
+    if not reason.strip():
+        raise ReasonMissing("Say in a sentence why the policy changes.")
     with transaction.atomic():
         base = _locked_live()
         old = Policy.objects.get(version=to_version)
         if old.state != Policy.State.RETIRED:
             raise NotPutInForceYet(f"Policy {to_version} was never retired; there is nothing to go back to.")
         draft = _draft(load(old.document), base=base, by=by, now=now, reason=reason)
-        return go_live(policy=draft, by=by, now=now, reason=reason)
+        return _put_in_force(draft, by=by, now=now, reason=reason, is_return=True)
 
 
 def _begin() -> None:
@@ -151,11 +192,13 @@ def _audit(action: str, policy: Policy, *, by: UUID | None, now: datetime, **det
 
 
 __all__ = [
+    "NeedsSecondYes",
     "NoPolicyInForce",
     "NotADraft",
     "NotPutInForceYet",
     "PolicyFault",
     "ReasonMissing",
+    "digest_of",
     "document",
     "draft_from_live",
     "go_live",

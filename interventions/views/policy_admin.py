@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -13,10 +14,8 @@ from django.utils.safestring import SafeString
 
 from interventions import trust
 from interventions.forms import ReasonForm
-from interventions.models import (
-    Policy,
-)
-from interventions.policy import store
+from interventions.models import Policy, PolicyProposal
+from interventions.policy import seconding, store
 from interventions.policy.document import (
     IMPACTS,
     RISK_BANDS,
@@ -27,16 +26,22 @@ from interventions.policy.document import (
     load,
 )
 from interventions.policy.forms import ATTEMPT_NAMES, SECTIONS, PolicyForm, label_of, shown
+from interventions.policy.louder import needs_second
+from interventions.views.policy_preview import PreviewPages, TargetForm, asks_preview, proposals
+from interventions.views.policy_second import SecondPages, said
 from learners.access import asked_by
 
 
 @admin.register(Policy)
-class PolicyAdmin(admin.ModelAdmin):
+class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
     """Versions of the policy. A draft is edited by form; what was in force is only read."""
 
     list_display = ("name", "state", "since", "reason", "what_next")
     ordering = ("-version",)
     actions = None
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Policy]":
+        return super().get_queryset(request).prefetch_related("proposals")
 
     @admin.display(description="version", ordering="version")
     def name(self, policy: Policy) -> str:
@@ -68,7 +73,7 @@ class PolicyAdmin(admin.ModelAdmin):
                 name="interventions_policy_roll_back",
             ),
         ]
-        return own + super().get_urls()
+        return own + self.preview_urls() + self.second_urls() + super().get_urls()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A new draft, starting from the live version or from ?from=VERSION."""
@@ -110,19 +115,35 @@ class PolicyAdmin(admin.ModelAdmin):
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                store.go_live(
+                proposal = seconding.put_in_force(
                     policy=policy,
                     by=asked_by(request),
                     now=timezone.now(),
                     reason=form.cleaned_data["reason"],
+                    more_alerts=asks_preview(policy),
                 )
-            except (store.NotADraft, PolicyFault) as refused:
+            except (store.NotADraft, store.NeedsSecondYes, PolicyFault) as refused:
                 self.message_user(request, str(refused), messages.ERROR)
             else:
+                if proposal is not None:
+                    self.message_user(
+                        request, f"Version {policy.version} waits for a second yes.", messages.WARNING
+                    )
+                    return HttpResponseRedirect(
+                        reverse("admin:interventions_policy_second", args=[policy.pk])
+                    )
                 self.message_user(request, f"Version {policy.version} is in force.", messages.SUCCESS)
                 self._warn(request, policy)
             return HttpResponseRedirect(reverse("admin:interventions_policy_change", args=[policy.pk]))
-        return self._confirm(request, form, policy, title=f"Put version {policy.version} in force")
+        needs = needs_second(store.document(store.live()), load(policy.document))
+        return self._confirm(
+            request,
+            form,
+            policy,
+            title=f"Put version {policy.version} in force",
+            needs=said(needs),
+            alone=not seconding.others_than(asked_by(request)),
+        )
 
     def roll_back_view(self, request: HttpRequest, policy_id: int) -> HttpResponse:
         """Asks for the reason, then puts a copy of this version in force."""
@@ -159,12 +180,22 @@ class PolicyAdmin(admin.ModelAdmin):
     def _edit(
         self, request: HttpRequest, form: PolicyForm, *, title: str, policy: Policy | None
     ) -> HttpResponse:
+        targets: TargetForm | None = None
+        notes: dict[str, str] = {}
+        if policy is not None:
+            targets, notes = proposals(load(policy.document), request.GET)
         return self._page(
             request,
             "admin/interventions/policy/edit.html",
             title=title,
             form=form,
             policy=policy,
+            targets=targets,
+            sections=[
+                (section, [(field, notes.get(field.name, "")) for field in fields])
+                for section, fields in form.sections()
+            ],
+            waits=policy is not None and seconding.waiting(policy) is not None,
             attempt_names=ATTEMPT_NAMES,
             changes=_changes(load(policy.document)) if policy else [],
         )
@@ -196,15 +227,29 @@ class PolicyAdmin(admin.ModelAdmin):
             steps=_next_steps(policy),
         )
 
-    def _confirm(self, request: HttpRequest, form: ReasonForm, policy: Policy, *, title: str) -> HttpResponse:
+    def _confirm(
+        self,
+        request: HttpRequest,
+        form: ReasonForm,
+        policy: Policy,
+        *,
+        title: str,
+        needs: list[str] | None = None,
+        alone: bool = False,
+    ) -> HttpResponse:
         return self._page(
             request,
             "admin/interventions/policy/confirm.html",
             title=title,
             form=form,
             policy=policy,
-            changes=_changes(load(policy.document)),
+            changes=self._changes(policy),
+            needs=needs or [],
+            alone=alone,
         )
+
+    def _changes(self, policy: Policy) -> list[tuple[str, str, str]]:
+        return _changes(load(policy.document))
 
     def _page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
         return TemplateResponse(
@@ -224,8 +269,13 @@ def _changes(document: Document) -> list[tuple[str, str, str]]:
 def _next_steps(policy: Policy) -> list[tuple[str, str]]:
     """Address and name of what can be done with a version."""
     if policy.state == Policy.State.DRAFT:
+        waits = any(one.state == PolicyProposal.State.WAITING for one in policy.proposals.all())
+        answer = [(reverse("admin:interventions_policy_second", args=[policy.pk]), "Answer: a second yes")]
         return [
+            *(answer if waits else []),
             (reverse("admin:interventions_policy_change", args=[policy.pk]), "Edit"),
+            (reverse("admin:interventions_policy_preview", args=[policy.pk]), "Preview"),
+            (reverse("admin:interventions_policy_try", args=[policy.pk]), "Try on one learner"),
             (reverse("admin:interventions_policy_go_live", args=[policy.pk]), "Put in force"),
         ]
     steps = [(f"{reverse('admin:interventions_policy_add')}?from={policy.version}", "Edit as new draft")]

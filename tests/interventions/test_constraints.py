@@ -1,6 +1,6 @@
 """What the database promises about deciding: each promise is tested by breaking it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from interventions.models import (
     MessageText,
     Outcome,
     Policy,
+    PolicyProposal,
     Suppression,
 )
 from interventions.policy import store
@@ -41,6 +42,7 @@ from tests.support.interventions import (
     make_lesson_visit,
     make_manager_ask,
     make_policy,
+    make_proposal,
     make_slot,
 )
 
@@ -430,6 +432,45 @@ def test_it_keeps_one_answer_and_one_outcome_of_a_measure() -> None:
         Answer.objects.create(decision=decision, kind="wrong", at=NOW)
     with Broken("one_outcome_per_decision_and_measure"):
         Outcome.objects.create(decision=decision, measure="recovered", value=0, at=NOW)
+
+
+# A second yes to a policy
+
+
+def test_it_wants_somebody_else_to_approve_a_proposal() -> None:
+    proposal = make_proposal()
+
+    for answered_by in (proposal.proposed_by, None):
+        with Broken("who_approves_is_not_who_proposed"):
+            PolicyProposal.objects.filter(pk=proposal.pk).update(
+                state="approved", answered_by=answered_by, answered_at=LATER
+            )
+
+
+@pytest.mark.parametrize("waits_until", [None, NOW + timedelta(hours=24)])
+def test_it_lets_nobody_cut_a_wait_short(waits_until: datetime | None) -> None:
+    proposal = make_proposal(waits_until=waits_until)
+
+    with Broken("who_is_alone_waits_to_the_end"):
+        PolicyProposal.objects.filter(pk=proposal.pk).update(
+            state="waited", answered_by=proposal.proposed_by, answered_at=LATER
+        )
+
+
+def test_it_says_when_a_proposal_was_answered() -> None:
+    proposal = make_proposal()
+
+    with Broken("a_proposal_is_answered_at_a_time"):
+        PolicyProposal.objects.filter(pk=proposal.pk).update(state="declined")
+    with Broken("a_proposal_is_answered_at_a_time"):
+        PolicyProposal.objects.filter(pk=proposal.pk).update(answered_at=LATER)
+
+
+def test_it_has_one_waiting_proposal_of_a_draft() -> None:
+    proposal = make_proposal()
+
+    with Broken("one_proposal_of_a_draft_waits"):
+        make_proposal(policy=proposal.policy)
 
 
 # The catalogue

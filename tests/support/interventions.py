@@ -24,6 +24,7 @@ from interventions.models import (
     ManagerAsk,
     MessageText,
     Policy,
+    PolicyProposal,
 )
 from interventions.policy import store
 from interventions.policy.document import Document, dump
@@ -64,6 +65,20 @@ def make_policy(*, state: str = "draft", document: Document | None = None) -> Po
         created_at=NOW,
         live_at=None if state == "draft" else NOW,
     )
+
+
+def make_proposal(*, policy: Policy | None = None, **fields: Any) -> PolicyProposal:
+    """A draft that waits for a second yes."""
+    made: dict[str, Any] = {
+        "policy": policy or make_policy(),
+        "base_version": 1,
+        "digest": "0" * 64,
+        "needs": [["bands.medium", "a lower bound lets more people in"]],
+        "reason": "More help",
+        "proposed_by": uuid4(),
+        "proposed_at": NOW,
+    }
+    return PolicyProposal.objects.create(**{**made, **fields})
 
 
 def make_episode(*, enrolment: Enrolment | None = None, **fields: Any) -> Episode:
