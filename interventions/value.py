@@ -1,23 +1,77 @@
-"""What acting is worth: lift × value of the role − cost, all in minutes of work. Pure."""
+"""What acting is worth: lift × value of the role − cost, all in minutes of work. Pure.
+
+The lift of an action is a share of learners who recover because of it. What the policy states of it is a normal prior
+(mean, spread); where comparisons with people held out exist, their difference d with standard error e updates it:
+
+    precision = 1/spread² + 1/e²      mean = (prior mean/spread² + d/e²) / precision      spread = precision^-½
+
+Acting pays with the probability that lift × value − cost is above zero under that posterior.
+"""
+
+from collections.abc import Mapping
+from math import erf, inf, sqrt
 
 import msgspec
 
-from interventions.policy.document import Document
+from interventions.policy.document import Document, Lift
+from interventions.snapshot import Tested
+
+NOTHING_TESTED: Mapping[str, Tested] = {}
 
 
 class Worth(msgspec.Struct, frozen=True):
-    """The sum behind one eligible action; minutes but for the lift, which is a share."""
+    """The sum behind one eligible action; minutes, but for lift, spread and probability, which are shares."""
 
     action: str
     lift: float
     value: float
     cost: float
     expected: float
+    spread: float = 0.0
+    probability: float = 1.0  # that the expected value is above zero
+    compared: int = 0  # people in the comparisons the lift rests on, besides the prior
 
 
-def worth(action: str, impact: str, policy: Document) -> Worth:
+def posterior(prior: Lift, tested: Tested | None) -> Lift:
+    """The lift after what comparisons have shown; the prior where there are none."""
+    if tested is None:
+        return prior
+    if prior.sd == 0:
+        return prior  # whoever states a lift without any doubt is not moved by evidence
+    if tested.error == 0:
+        return Lift(tested.gain, 0.0)
+    mine, theirs = prior.sd**-2, tested.error**-2
+    precision = mine + theirs
+    return Lift((prior.mean * mine + tested.gain * theirs) / precision, precision**-0.5)
+
+
+def worth(action: str, impact: str, policy: Document, tested: Mapping[str, Tested] = NOTHING_TESTED) -> Worth:
     """The expected value of an action for somebody whose role has this impact."""
-    lift = policy.value.lifts[action].mean
+    found = tested.get(action)
+    lift = posterior(policy.value.lifts[action], found)
     value = policy.value.minutes_per_recovery * float(getattr(policy.value, impact))
     cost = float(getattr(policy.costs, action))
-    return Worth(action=action, lift=lift, value=value, cost=cost, expected=lift * value - cost)
+    expected = lift.mean * value - cost
+    return Worth(
+        action=action,
+        lift=lift.mean,
+        value=value,
+        cost=cost,
+        expected=expected,
+        spread=lift.sd,
+        probability=_above_zero(expected, lift.sd * value),
+        compared=found.treated + found.held_out if found else 0,
+    )
+
+
+def objection(one: Worth, policy: Document) -> str:
+    """Why an action is not taken: not worth it, or too uncertain to be; empty where it is."""
+    if one.expected <= 0:
+        return "not_worth_it"
+    return "too_uncertain" if one.probability < policy.value.least_probability else ""
+
+
+def _above_zero(mean: float, spread: float) -> float:
+    """The probability that a normal variable is above zero."""
+    standard = mean / spread if spread else (inf if mean > 0 else -inf)
+    return 0.5 * (1 + erf(standard / sqrt(2)))
