@@ -162,7 +162,7 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         if snapshot.impact != "critical":
             return _nothing(snapshot, policy, held, band, "no_failed_attempt")
         exemption = "critical_role"
-    eligible = tuple(worth(name, snapshot.impact, policy, snapshot.tested) for name in ACTIONS[1:])
+    eligible = tuple(worth(name, snapshot.impact, policy, snapshot.compared) for name in ACTIONS[1:])
     chosen = next(one for one in eligible if one.action == action)
     against = objection(chosen, policy)
     if against:
@@ -245,8 +245,8 @@ def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[tri
         ladder=episode.ladder if episode else "fast",
         band=triggers.risk_band(snapshot, policy),
         exemption=exemption,
-        eligible=(worth("coach", snapshot.impact, policy, snapshot.tested),),
-        expected_value=worth("coach", snapshot.impact, policy, snapshot.tested).expected,
+        eligible=(worth("coach", snapshot.impact, policy, snapshot.compared),),
+        expected_value=worth("coach", snapshot.impact, policy, snapshot.compared).expected,
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.db.models import Count, Sum
 
 from interventions.models import Outcome
-from interventions.snapshot import Tested
+from interventions.snapshot import Compared
 
 RECOVERED_14D = "recovered_14d"  # interventions.outcomes measures it
 
@@ -19,7 +19,7 @@ class Arm(NamedTuple):
     recovered: float
 
 
-def tested() -> dict[str, Tested]:
+def compared() -> dict[str, Compared]:
     """Action → what its comparisons say together; one query. Empty while nobody was held out.
 
     Only outcomes that carry a comparison count, and of these only comparisons whose treated side took one action.
@@ -34,7 +34,7 @@ def tested() -> dict[str, Tested]:
     )
     for comparison, arm, action, people, recovered in rows:
         arms[comparison][arm, action] = Arm(people, recovered)
-    differences: dict[str, list[Tested]] = defaultdict(list)
+    differences: dict[str, list[Compared]] = defaultdict(list)
     for found in arms.values():
         treated = {action: one for (arm, action), one in found.items() if arm == Outcome.Arm.TREATED}
         held_out = [one for (arm, _), one in found.items() if arm == Outcome.Arm.HELD_OUT]
@@ -46,14 +46,14 @@ def tested() -> dict[str, Tested]:
     return {action: pooled(found) for action, found in sorted(differences.items())}
 
 
-def difference(treated: Arm, held_out: Arm) -> Tested:
+def difference(treated: Arm, held_out: Arm) -> Compared:
     """The gain in the share that recovered, with its standard error.
 
     Each share's variance is (k+1)(n−k+1) / ((n+2)²(n+3)), that of its posterior under a flat prior: it is not zero
     where nobody or everybody recovered, so that a handful of people never counts as certainty.
     """
     gain = treated.recovered / treated.people - held_out.recovered / held_out.people
-    return Tested(
+    return Compared(
         gain=gain,
         error=sqrt(_variance(treated) + _variance(held_out)),
         treated=treated.people,
@@ -61,11 +61,11 @@ def difference(treated: Arm, held_out: Arm) -> Tested:
     )
 
 
-def pooled(found: list[Tested]) -> Tested:
+def pooled(found: list[Compared]) -> Compared:
     """Several comparisons of one action as one: weighted by their precision."""
     weights = [one.error**-2 for one in found]
     total = sum(weights)
-    return Tested(
+    return Compared(
         gain=sum(one.gain * weight for one, weight in zip(found, weights, strict=True)) / total,
         error=total**-0.5,
         treated=sum(one.treated for one in found),

@@ -46,7 +46,7 @@ def snapshots(
     requests = _requests(enrolment_ids)
     lessons = _lessons(learner_ids)
     closed = holds.closed_times(learner_ids, now=now)
-    tested = lifts.tested()
+    compared = lifts.compared()
     built = {}
     for enrolment in enrolments:
         learner = enrolment.learner
@@ -81,7 +81,7 @@ def snapshots(
             settled_at=settled_at,
             request=requests.get(enrolment.pk),
             hold=_hold(closed[learner.pk], now),
-            tested=tested,
+            compared=compared,
             lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
         )
         if risk is not None:

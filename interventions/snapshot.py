@@ -52,7 +52,7 @@ class HoldView(msgspec.Struct, frozen=True):
     until: datetime
 
 
-class Tested(msgspec.Struct, frozen=True):
+class Compared(msgspec.Struct, frozen=True):
     """What comparisons with people held out say of an action: the gain in recovery as a share, and its error."""
 
     gain: float
@@ -86,7 +86,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     # decided before reasons were kept.
     reasons: tuple[dict[str, Any], ...] | None = None
     hold: HoldView | None = None
-    tested: dict[str, Tested] = {}  # action → what comparisons say of it; empty while there are none
+    compared: dict[str, Compared] = {}  # action → what comparisons say of it; empty while there are none
     lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
 
     @property

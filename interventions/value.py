@@ -14,9 +14,9 @@ from math import erf, inf, sqrt
 import msgspec
 
 from interventions.policy.document import Document, Lift
-from interventions.snapshot import Tested
+from interventions.snapshot import Compared
 
-NOTHING_TESTED: Mapping[str, Tested] = {}
+NOTHING_COMPARED: Mapping[str, Compared] = {}
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -32,22 +32,24 @@ class Worth(msgspec.Struct, frozen=True):
     compared: int = 0  # people in the comparisons the lift rests on, besides the prior
 
 
-def posterior(prior: Lift, tested: Tested | None) -> Lift:
+def posterior(prior: Lift, compared: Compared | None) -> Lift:
     """The lift after what comparisons have shown; the prior where there are none."""
-    if tested is None:
+    if compared is None:
         return prior
     if prior.sd == 0:
         return prior  # whoever states a lift without any doubt is not moved by evidence
-    if tested.error == 0:
-        return Lift(tested.gain, 0.0)
-    mine, theirs = prior.sd**-2, tested.error**-2
+    if compared.error == 0:
+        return Lift(compared.gain, 0.0)
+    mine, theirs = prior.sd**-2, compared.error**-2
     precision = mine + theirs
-    return Lift((prior.mean * mine + tested.gain * theirs) / precision, precision**-0.5)
+    return Lift((prior.mean * mine + compared.gain * theirs) / precision, precision**-0.5)
 
 
-def worth(action: str, impact: str, policy: Document, tested: Mapping[str, Tested] = NOTHING_TESTED) -> Worth:
+def worth(
+    action: str, impact: str, policy: Document, compared: Mapping[str, Compared] = NOTHING_COMPARED
+) -> Worth:
     """The expected value of an action for somebody whose role has this impact."""
-    found = tested.get(action)
+    found = compared.get(action)
     lift = posterior(policy.value.lifts[action], found)
     value = policy.value.minutes_per_recovery * float(getattr(policy.value, impact))
     cost = float(getattr(policy.costs, action))

@@ -50,12 +50,14 @@ class DeclareForm(UnitForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
+        first, last = cleaned["first"], cleaned["last"]
         try:
-            busy_periods.check(cleaned["first"], cleaned["last"])
+            busy_periods.check(first, last)
         except busy_periods.NotAPeriod as fault:
             self.add_error("last", str(fault))
-        if cleaned["last"] < self.today:
-            self.add_error("last", "Choose a day from today on.")
+        else:
+            if last < self.today:
+                self.add_error("last", "Choose a day from today on.")
         return cleaned
 
 
