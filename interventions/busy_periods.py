@@ -53,7 +53,7 @@ def declare(
             declared_by=by,
             declared_at=now,
         )
-        _audit("busy_period.declared", by=by, now=now, unit=unit.code, first=first, last=last)
+        _audit("busy_period.added", by=by, now=now, unit=unit.code, first=first, last=last)
     return period
 
 

@@ -109,13 +109,18 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
 
 
 def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
-    """Asks the manager, within their budget and at most once a week about this learner; None where that fails."""
+    """Asks the manager, within their budget and at most once a week about this learner; None where that fails.
+
+    Nobody is asked while the learner's unit, or the learner, is not to be disturbed.
+    """
     learner = _enrolments([decision])[decision.enrolment_id].learner
     manager = access.manager_of([learner.pk], on=now.date()).get(learner.pk)
     if not gate.allows(learner.pk, Scope.MANAGER):
         suppress({decision.pk: Reason.CONSENT}, now=now)
     elif manager is None:
         suppress({decision.pk: Reason.NO_MANAGER}, now=now)
+    elif (closed := holds.current(holds.closed_times([learner.pk], now=now)[learner.pk], now)) is not None:
+        suppress({decision.pk: closed.reason}, now=now)  # it is decided anew when that is over
     else:
         User.objects.select_for_update(no_key=True).get(pk=manager.pk)  # places are handed out one at a time
         taken = set(

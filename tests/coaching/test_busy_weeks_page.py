@@ -47,7 +47,7 @@ def test_it_lets_a_manager_declare_a_week_for_their_unit(manager: Client, unit: 
     period = BusyPeriod.objects.get()
     assert (period.unit, period.source, period.first_date) == (unit, "manager", date(2026, 3, 9))
     assert fragment(answer.content.decode()) == main_part(manager.get(PAGE).content.decode())
-    assert AuditEntry.objects.filter(action="busy_period.declared").count() == 1
+    assert AuditEntry.objects.filter(action="busy_period.added").count() == 1
 
 
 def test_it_works_without_scripts(manager: Client, unit: OrgUnit) -> None:

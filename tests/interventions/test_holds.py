@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from interventions import approvals, busy_periods, holds
+from interventions import approvals, busy_periods, holds, route
 from interventions.holds import Closed
 from interventions.models import (
     Approval,
@@ -20,6 +20,7 @@ from interventions.models import (
     Hold,
     Suppression,
 )
+from interventions.policy import store
 from learners.models import Learner, OrgUnit
 from tests.support import learners
 from tests.support.journey import Journey
@@ -166,9 +167,7 @@ def test_it_never_holds_what_a_learner_asks_for() -> None:
     Learner.objects.update(leave_from=today, leave_until=today + timedelta(days=30))
     HelpRequest.objects.create(enrolment=journey.enrolment, kind="help", asked_at=journey.now)
 
-    from interventions.route import look_again
-
-    look_again([journey.enrolment.pk], at=journey.now)
+    route.look_again([journey.enrolment.pk], at=journey.now)
     journey.tick(minutes=1)
 
     assert Decision.objects.filter(action="coach").exists()
@@ -269,3 +268,31 @@ def test_it_counts_open_time_only() -> None:
 
     assert holds.lasting(AT, 72, chain) == AT + timedelta(days=6)
     assert holds.lasting(AT, 12, chain) == AT + timedelta(hours=12)
+
+
+def test_it_asks_no_manager_in_a_busy_week_even_after_a_person_s_yes() -> None:
+    journey = quiet_for_eight_days()
+    learner = journey.learner
+    Learner.objects.filter(pk=learner.pk).update(
+        leave_from=journey.now.date(), leave_until=journey.now.date() + timedelta(days=3)
+    )
+    decision = Decision.objects.create(
+        enrolment=journey.enrolment,
+        episode=Episode.objects.create(
+            enrolment=journey.enrolment,
+            triggers=["inactivity"],
+            ladder="normal",
+            opened_at=journey.now,
+            signal_at=journey.now,
+        ),
+        step=0,
+        policy=store.live(),
+        action="manager",
+        known_seq=0,
+        at=journey.now,
+        snapshot={},
+    )
+
+    assert route.route_to_manager(decision, now=journey.now) is None
+
+    assert Suppression.objects.get().reason == "leave"
