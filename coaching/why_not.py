@@ -1,19 +1,22 @@
 """Why nothing was sent to a learner, as it stood at any moment: each decision with its one reason, in a sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db.models import Prefetch, Q
 
 from coaching.templatetags.rekindle import when
 from coaching.why_not_words import CHANGES, NEVER, NOTHING, STEPS, WHY
 from consent import gate
 from consent.scopes import Scope
-from interventions.models import Approval, Decision, Delivery, Watch
+from interventions.models import Approval, Decision, Delivery, Policy, Watch
 from interventions.models.holding import HoldReason
 from interventions.policy import store
+from interventions.policy.document import Document
+from interventions.value import Worth, probability, spread_of
 from interventions.wordlist import REASONS
 from learners import access
 from learners.models import Enrolment, Learner, Role, User
@@ -70,7 +73,6 @@ def why_not(learner: Learner, *, at: datetime, language: str, with_sums: bool = 
         .defer("risk__reasons")
         .order_by("course__name", "pk")
     )
-    tell = _Teller(at, language, with_sums)
     latest = {
         decision.enrolment_id: decision
         for decision in _reading(
@@ -86,6 +88,9 @@ def why_not(learner: Learner, *, at: datetime, language: str, with_sums: bool = 
             )
         )[: MOST + 1]
     )
+    policies = {one.policy_id for one in (*latest.values(), *past)} if with_sums else set()
+    documents = {pk: store.document(row) for pk, row in Policy.objects.in_bulk(policies).items()}
+    tell = _Teller(at, language, documents)
     if not enrolments:
         standing = [tell.never("", "no_enrolment")]
     else:
@@ -153,8 +158,9 @@ def _in_a_row(told: Iterable[Told]) -> list[Told]:
 class _Teller:
     """Tells decisions as they stood at a moment, in one language."""
 
-    def __init__(self, at: datetime, language: str, with_sums: bool) -> None:
-        self.at, self.language, self.with_sums = at, language, with_sums
+    def __init__(self, at: datetime, language: str, policies: Mapping[int, Document]) -> None:
+        self.at, self.language = at, language
+        self.policies = policies  # of the decisions whose sums are told
 
     def never(self, course: str, key: str) -> Told:
         return Told(course, NEVER[self.language], self._why(key), self._change(key), "held", key=key)
@@ -172,8 +178,12 @@ class _Teller:
             tone=tone,
             at=decision.at,
             key=key,
-            total=_sum(decision) if self.with_sums else "",
+            total=self._total(decision),
         )
+
+    def _total(self, decision: Decision) -> str:
+        policy = self.policies.get(decision.policy_id)
+        return _sum(decision, policy) if policy is not None else ""
 
     def _reason(self, decision: Decision) -> tuple[str, dict[str, str]]:
         if decision.action == "monitor":
@@ -225,25 +235,24 @@ class _Teller:
         return CHANGES[self.language].get(key, "")
 
 
-def _sum(decision: Decision) -> str:
+def _sum(decision: Decision, policy: Document) -> str:
     """lift × value − cost of what was chosen, or would have been, with how sure that is; empty where there is none."""
+    sums = [msgspec.convert(one, Worth) for one in decision.eligible]
     wanted = next(
         (
             one
-            for one in decision.eligible
-            if one["action"] == decision.action
-            or (decision.action == "monitor" and one["expected"] == decision.expected_value)
+            for one in sums
+            if one.action == decision.action
+            or (decision.action == "monitor" and one.expected == decision.expected_value)
         ),
         None,
     )
     if wanted is None:
         return ""
-    spread = f" ± {wanted['spread']:.1%}" if wanted.get("spread") else ""
-    sure = f"; pays with {wanted['probability']:.0%}" if "probability" in wanted else ""
-    rests = f", {wanted['compared']} people compared" if wanted.get("compared") else ", a stated prior"
+    rests = f"{wanted.compared} people compared" if wanted.compared else "a stated prior"
     return (
-        f"{wanted['lift']:.1%}{spread} × {wanted['value']:g} min − {wanted['cost']:g} min = "
-        f"{wanted['expected']:.1f} min{sure} (lift{rests})"
+        f"{wanted.lift:.1%} ± {spread_of(wanted, policy):.1%} × {wanted.value:g} min − {wanted.cost:g} min = "
+        f"{wanted.expected:.1f} min; pays with {probability(wanted, policy):.0%} (lift: {rests})"
     )
 
 

@@ -19,17 +19,20 @@ from interventions.snapshot import Compared
 NOTHING_COMPARED: Mapping[str, Compared] = {}
 
 
-class Worth(msgspec.Struct, frozen=True):
-    """The sum behind one eligible action; minutes, but for lift, spread and probability, which are shares."""
+class Worth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The sum behind one eligible action; minutes, but for the lift and its spread, which are shares.
+
+    Where only the prior speaks, its spread is the policy's and not kept again, so that what was decided before
+    comparisons were looked at is decided in the same words today.
+    """
 
     action: str
     lift: float
     value: float
     cost: float
     expected: float
-    spread: float = 0.0
-    probability: float = 1.0  # that the expected value is above zero
-    compared: int = 0  # people in the comparisons the lift rests on, besides the prior
+    spread: float = 0.0  # of the posterior, where there are comparisons
+    compared: int = 0  # people in these comparisons
 
 
 def posterior(prior: Lift, compared: Compared | None) -> Lift:
@@ -53,24 +56,32 @@ def worth(
     lift = posterior(policy.value.lifts[action], found)
     value = policy.value.minutes_per_recovery * float(getattr(policy.value, impact))
     cost = float(getattr(policy.costs, action))
-    expected = lift.mean * value - cost
     return Worth(
         action=action,
         lift=lift.mean,
         value=value,
         cost=cost,
-        expected=expected,
-        spread=lift.sd,
-        probability=_above_zero(expected, lift.sd * value),
+        expected=lift.mean * value - cost,
+        spread=lift.sd if found else 0.0,
         compared=found.treated + found.held_out if found else 0,
     )
+
+
+def spread_of(one: Worth, policy: Document) -> float:
+    """The spread of the lift, as a share: the posterior's, or the prior's where nothing was compared."""
+    return one.spread if one.compared else policy.value.lifts[one.action].sd
+
+
+def probability(one: Worth, policy: Document) -> float:
+    """How likely it is that the expected value is above zero."""
+    return _above_zero(one.expected, spread_of(one, policy) * one.value)
 
 
 def objection(one: Worth, policy: Document) -> str:
     """Why an action is not taken: not worth it, or too uncertain to be; empty where it is."""
     if one.expected <= 0:
         return "not_worth_it"
-    return "too_uncertain" if one.probability < policy.value.least_probability else ""
+    return "too_uncertain" if probability(one, policy) < policy.value.least_probability else ""
 
 
 def _above_zero(mean: float, spread: float) -> float:

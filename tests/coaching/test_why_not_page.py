@@ -183,9 +183,8 @@ def test_it_tells_the_same_reason_in_a_row_once(circle: Circle) -> None:
 
 def test_it_shows_the_sum_to_coaches_and_not_to_learners(client: Client, circle: Circle) -> None:
     worth = {"action": "nudge", "lift": 0.01, "value": 1200, "cost": 0.5, "expected": 11.5}
-    sure = {"spread": 0.02, "probability": 0.68, "compared": 0}
-    make_decision(circle.enrolment, eligible=[worth | sure], now=NOW - timedelta(hours=1))
-    total = "1.0% ± 2.0% × 1200 min − 0.5 min = 11.5 min; pays with 68% (lift, a stated prior)"
+    make_decision(circle.enrolment, eligible=[worth], now=NOW - timedelta(hours=1))
+    total = "1.0% ± 2.0% × 1200 min − 0.5 min = 11.5 min; pays with 68% (lift: a stated prior)"
 
     client.force_login(circle.coach)
     assert total in page(client, circle)

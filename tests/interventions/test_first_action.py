@@ -28,7 +28,7 @@ def episode(*, opened_after: float = 1, **fields: Any) -> Episode:
 
 def acted(found: Episode, *, after: float) -> Decision:
     """A nudge that reached the learner so many hours after the signal."""
-    decision = make_decision(episode=found, at=found.opened_at)
+    decision = make_decision(episode=found, at=found.opened_at + timedelta(minutes=1))
     at = SIGNAL + timedelta(hours=after)
     Attempt.objects.create(
         decision=decision, episode=found, reached_at=at, window_ends_at=at + timedelta(hours=72)

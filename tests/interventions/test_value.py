@@ -14,7 +14,7 @@ from interventions.lifts import Arm
 from interventions.models import Outcome
 from interventions.policy.document import Document, Lift, PolicyFault, Value, with_changes
 from interventions.snapshot import Compared
-from interventions.value import objection, posterior, worth
+from interventions.value import objection, posterior, probability, worth
 from tests.support.interventions import make_decision
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -29,7 +29,15 @@ def test_it_takes_the_prior_where_nobody_was_held_out() -> None:
     one = worth("nudge", "standard", Document())
 
     assert (one.lift, one.value, one.cost, one.expected) == (0.01, 1200, 0.5, 11.5)
-    assert one.probability == pytest.approx(0.68409, abs=1e-5)  # that 12 ± 24 minutes are more than 0.5
+    assert probability(one, Document()) == pytest.approx(
+        0.68409, abs=1e-5
+    )  # that 12 ± 24 minutes are more than 0.5
+
+
+def test_it_keeps_the_sum_as_it_was_kept_before_comparisons_were_looked_at() -> None:
+    kept = msgspec.to_builtins(worth("nudge", "standard", Document()))
+
+    assert kept == {"action": "nudge", "lift": 0.01, "value": 1200.0, "cost": 0.5, "expected": 11.5}
 
 
 def test_it_weighs_prior_and_evidence_by_their_precision() -> None:
