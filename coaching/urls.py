@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, evidence, inbox, looks, me, profile, quality, team
+from coaching.views import busy_weeks, entry, evidence, inbox, looks, me, profile, quality, team, why_not
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -17,7 +17,11 @@ urlpatterns: list[URLPattern] = [
     path("me/statements/<uuid:statement_id>/", evidence.my_statement, name="my_statement"),
     path("statements/<uuid:statement_id>/", evidence.statement, name="statement"),
     path("team/", team.my_team, name="team"),
+    path("team/busy-weeks/", busy_weeks.busy_weeks, name="busy_weeks"),
     path("team/<uuid:ask_id>/", team.answer_ask, name="ask"),
+    path("why-not/", why_not.people, name="why_not_people"),
+    path("why-not/<uuid:learner_id>/", why_not.of_learner, name="why_not"),
+    path("me/why-not/", why_not.of_mine, name="my_why_not"),
     path("quality/", quality.sources, name="quality"),
     path("quality/findings/<int:finding_id>/normal/", quality.call_normal, name="call_normal"),
     path("me/", me.me, name="me"),

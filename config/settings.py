@@ -137,6 +137,8 @@ USE_TZ = True
 # The organisation's own zone; a person whose zone is unknown is treated as being here.
 TIME_ZONE = "UTC"
 ORGANISATION_TIME_ZONE = env.str("ORGANISATION_TIME_ZONE", default="Europe/London")
+# The public holidays of units that name none, as DE or DE-BY; empty: none.
+ORGANISATION_HOLIDAYS = env.str("ORGANISATION_HOLIDAYS", default="")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "staticfiles"

@@ -12,10 +12,12 @@ from interventions import triggers
 from interventions.policy.document import ACTIONS, Document
 from interventions.snapshot import CONTEST, HELP, Snapshot
 from interventions.triggers import HIGH, MEDIUM
-from interventions.value import Worth, worth
+from interventions.value import Worth, objection, worth
 
 LEARNER_DIRECTED = ("nudge", "lesson", "lesson_nudge")
 HUMAN_DIRECTED = ("manager", "coach")
+ON_LEAVE = "leave"
+LOOK_AGAIN = timedelta(days=7)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -107,6 +109,7 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
         "unanswered": policy.limits.unanswered_days,
         "superseded": policy.limits.declined_days,
         "cap": 1.0,
+        "outbid": 1.0,
         "about_cap": 1.0,
         "manager_budget": 1.0,
         "no_manager": 7.0,
@@ -159,10 +162,13 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         if snapshot.impact != "critical":
             return _nothing(snapshot, policy, held, band, "no_failed_attempt")
         exemption = "critical_role"
-    chosen = worth(action, snapshot.impact, policy)
-    eligible = tuple(worth(name, snapshot.impact, policy) for name in ACTIONS[1:])
-    if chosen.expected <= 0:
-        return _nothing(snapshot, policy, held, band, "not_worth_it", chosen.expected, eligible)
+    eligible = tuple(worth(name, snapshot.impact, policy, snapshot.compared) for name in ACTIONS[1:])
+    chosen = next(one for one in eligible if one.action == action)
+    against = objection(chosen, policy)
+    if against:
+        return _nothing(snapshot, policy, held, band, against, chosen.expected, eligible)
+    if snapshot.hold is not None and (action != "coach" or snapshot.hold.reason == ON_LEAVE):
+        return _held(snapshot, policy, held, band, chosen, eligible)
     lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0)
     return Choice(
         action=action,
@@ -210,6 +216,23 @@ def _nothing(
     )
 
 
+def _held(
+    snapshot: Snapshot,
+    policy: Document,
+    held: tuple[triggers.Held, ...],
+    band: str | None,
+    chosen: Worth,
+    eligible: tuple[Worth, ...],
+) -> Choice:
+    """Nothing is begun on leave, in a busy week or on a holiday; a coach, who can judge it, is kept by leave only."""
+    assert snapshot.hold is not None
+    why = f"{snapshot.hold.reason}:{snapshot.hold.name}"
+    nothing = _nothing(snapshot, policy, held, band, why, chosen.expected, eligible)
+    # Declared weeks are shortened and leave ends early, so a long hold is looked at again on the way.
+    review_at = min(snapshot.hold.until, snapshot.now + LOOK_AGAIN)
+    return msgspec.structs.replace(nothing, review_at=review_at)
+
+
 def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[triggers.Held, ...]) -> Choice:
     """The learner asked for a person: no attempt is needed first."""
     episode = snapshot.episode
@@ -222,8 +245,8 @@ def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[tri
         ladder=episode.ladder if episode else "fast",
         band=triggers.risk_band(snapshot, policy),
         exemption=exemption,
-        eligible=(worth("coach", snapshot.impact, policy),),
-        expected_value=worth("coach", snapshot.impact, policy).expected,
+        eligible=(worth("coach", snapshot.impact, policy, snapshot.compared),),
+        expected_value=worth("coach", snapshot.impact, policy, snapshot.compared).expected,
     )
 
 

@@ -12,15 +12,14 @@ from django.db import transaction
 from consent import audit, gate
 from consent.actors import SYSTEM, Party
 from consent.scopes import Scope
-from interventions import limits, route, timing, triggers
+from interventions import holds, limits, route, triggers
 from interventions.channels import CHANNELS, ChannelError
 from interventions.decide import window_hours
-from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Suppression, Watch
+from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Hold, Suppression, Watch
 from interventions.policy import store
 from interventions.policy.document import Document
+from interventions.recipients import recipients
 from interventions.situation import snapshots
-from learners import zones
-from learners.models import Preferences
 
 MAX_TRIES = 6
 IN_DOUBT_AFTER = timedelta(minutes=15)
@@ -67,11 +66,20 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         if reason is not None:
             route.call_off(decision_ids=[decision.pk], reason=reason, now=now)
             return []
-        zone = zones.zone_of(learner)
-        wish = Preferences.objects.filter(learner=learner).first()
-        own = wish.quiet_hours if wish else None
-        if timing.is_quiet(now, zone, policy.limits, own):
-            opens_at = timing.next_open(now, zone, policy.limits, own)
+        recipient = recipients([learner.pk], policy=policy, now=now)[learner.pk]
+        closed = holds.current(recipient.closed, now)
+        if closed is not None:
+            opens_at = recipient.open_at(now, policy.limits)
+            holds.hold(decision, closed=closed, due=due, until=opens_at, now=now)
+            return []
+        held = Hold.objects.filter(decision=decision, released_at__isnull=True).first()
+        if held is not None:
+            # It is open again: what was decided before may no longer be what is needed.
+            Hold.objects.filter(pk=held.pk).update(released_at=now)
+            route.call_off(decision_ids=[decision.pk], reason=held.reason, now=now)
+            return []
+        if recipient.is_quiet(now, policy.limits):
+            opens_at = recipient.open_at(now, policy.limits)
             Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(due_at=opens_at)
             return []
         if not limits.commit(decision=decision, kind=AlertSlot.Kind.LEARNER, now=now):
@@ -123,7 +131,10 @@ def _reached(delivery: Delivery, now: datetime) -> None:
     policy = store.document(store.live())
     assert decision.episode_id is not None  # an acting decision has an episode (constraint)
     episode = Episode.objects.get(pk=decision.episode_id)
-    ends_at = now + timedelta(hours=window_hours(episode.ladder, policy))
+    hours = window_hours(episode.ladder, policy)
+    # Days on which nobody is to be disturbed are no time in which something should have improved.
+    closed = holds.closed_times([delivery.learner_id], now=now)[delivery.learner_id]
+    ends_at = holds.lasting(now, hours, closed)
     _, created = Attempt.objects.get_or_create(
         decision=decision, defaults={"episode": episode, "reached_at": now, "window_ends_at": ends_at}
     )

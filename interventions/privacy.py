@@ -21,6 +21,7 @@ from interventions.models import (
     Delivery,
     Episode,
     HelpRequest,
+    Hold,
     LessonVisit,
     ManagerAsk,
     Outcome,
@@ -83,10 +84,15 @@ FIELDS = {
         personal=("exemption",),
         other=("id", "decision", "episode", "attempt", "attempt_verdict", "at", "collected_at"),
     ),
+    "BusyPeriod": Fields(
+        personal=("declared_by",),
+        other=("id", "unit", "name", "first_date", "last_date", "source", "calendar_uid", "declared_at"),
+    ),
     "HelpRequest": Fields(
         personal=("enrolment", "kind", "text"),
         other=("id", "decision", "asked_at", "escalated_at", "answered_at"),
     ),
+    "Hold": Fields(personal=("reason", "name", "until"), other=("decision", "since", "released_at")),
     "Lesson": Fields(personal=(), other=("id", "key", "competency", "minutes", "is_active")),
     "LessonText": Fields(personal=(), other=("id", "lesson", "language", "title", "body", "questions")),
     "LessonVisit": Fields(
@@ -107,7 +113,7 @@ FIELDS = {
         ),
     ),
     "MessageText": Fields(personal=(), other=("id", "key", "language", "subject", "body")),
-    "Outcome": Fields(personal=("value",), other=("id", "decision", "measure", "at")),
+    "Outcome": Fields(personal=("value",), other=("id", "decision", "measure", "at", "comparison", "arm")),
     "Policy": Fields(
         personal=("created_by",),
         other=("id", "version", "document", "state", "reason", "created_at", "live_at"),
@@ -128,7 +134,7 @@ FIELDS = {
             "note",
         ),
     ),
-    "Suppression": Fields(personal=("reason",), other=("decision", "at")),
+    "Suppression": Fields(personal=("reason",), other=("decision", "at", "lost_to")),
     "Watch": Fields(personal=("enrolment",), other=("review_at",)),
 }
 
@@ -165,6 +171,10 @@ def export(subject: UUID) -> dict[str, Any]:
         ),
         "suppressions": _rows(
             Suppression.objects.filter(mine).order_by("at", "pk"), ("decision_id", "reason", "at")
+        ),
+        "holds": _rows(
+            Hold.objects.filter(mine).order_by("since", "pk"),
+            ("decision_id", "reason", "name", "since", "until", "released_at"),
         ),
         "attempts": _rows(
             Attempt.objects.filter(mine).order_by("reached_at", "pk"),
@@ -213,6 +223,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "decisions": Decision.objects.filter(enrolment__learner=subject).update(
                 snapshot=None, reasons=[]
             ),
+            "holds": Hold.objects.filter(decision__enrolment__learner=subject).delete()[0],
             "lesson_visits": LessonVisit.objects.filter(learner=subject).delete()[0],
         }
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import limits, timing, wording
+from interventions import bidding, holds, limits, strategies, wording
 from interventions.models import (
     AlertSlot,
     Approval,
@@ -22,9 +22,10 @@ from interventions.models import (
 )
 from interventions.policy import store
 from interventions.policy.document import Document
+from interventions.recipients import recipients as recipients_of
 from interventions.wake import work_left
-from learners import access, zones
-from learners.models import Enrolment, Learner, Preferences, User
+from learners import access
+from learners.models import Enrolment, Preferences, User
 
 Reason = Suppression.Reason
 REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
@@ -32,18 +33,25 @@ REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
 
 def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> None:
     """Queues what these learner-directed decisions say, or records why not. Inside a transaction."""
-    learners = _learners(decisions)
-    recipients = {decision.pk: learners[decision.enrolment_id] for decision in decisions}
+    enrolments = _enrolments(decisions)
+    recipients = {decision.pk: enrolments[decision.enrolment_id].learner for decision in decisions}
     willing = gate.filter_allowed({learner.pk for learner in recipients.values()}, Scope.NUDGE)
     with_account = set(
         User.objects.filter(learner__in=recipients.values(), is_active=True).values_list(
             "learner_id", flat=True
         )
     )
-    zone = zones.zones_of([learner.pk for learner in recipients.values()])
     wishes = Preferences.objects.in_bulk([learner.pk for learner in recipients.values()])
+    strategy = {decision.pk: strategies.strategy_of(decision.action, policy) for decision in decisions}
+    people = recipients_of(
+        [learner.pk for learner in recipients.values()],
+        policy=policy,
+        now=now,
+        wishes=wishes,
+        by_habit=[recipients[pk].pk for pk, chosen in strategy.items() if chosen == "best_hour"],
+    )
     refused: dict[UUID, str] = {}
-    wanted: dict[UUID, tuple[UUID, datetime]] = {}
+    wanted: dict[UUID, bidding.Bid] = {}
     for decision in decisions:
         learner = recipients[decision.pk]
         if learner.pk not in willing:
@@ -51,15 +59,22 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         elif not learner.email and learner.pk not in with_account:
             refused[decision.pk] = Reason.NO_CHANNEL
         else:
-            own = wishes[learner.pk].quiet_hours if learner.pk in wishes else None
-            wanted[decision.pk] = (learner.pk, timing.due_at(now, zone[learner.pk], policy, own))
-    placed = limits.reserve(kind=AlertSlot.Kind.LEARNER, wanted=wanted)
-    refused |= {pk: Reason.CAP for pk in wanted if pk not in placed}
+            at = strategies.due_at(
+                strategy[decision.pk],
+                now=now,
+                recipient=people[learner.pk],
+                policy=policy,
+                deadline=enrolments[decision.enrolment_id].due_on,
+            )
+            wanted[decision.pk] = bidding.Bid(decision.pk, learner.pk, at, decision.expected_value or 0.0)
+    awarded = bidding.award(list(wanted.values()))
+    placed = awarded.placed
+    refused |= {pk: Reason.CAP for pk in awarded.capped} | {pk: Reason.OUTBID for pk in awarded.outbid}
     deliveries = []
     for decision in decisions:
         if decision.pk not in placed:
             continue
-        learner, (_, due_at) = recipients[decision.pk], wanted[decision.pk]
+        learner, due_at = recipients[decision.pk], wanted[decision.pk].at
         subject, body = wording.words(decision, learner)
         channels = [Delivery.Channel.CARD] if learner.pk in with_account else []
         wish = wishes.get(learner.pk)
@@ -79,19 +94,33 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
             for channel in channels
         ]
     Delivery.objects.bulk_create(deliveries)
-    suppress(refused, now=now)
+    suppress(refused, now=now, lost_to=awarded.outbid)
+    if awarded.displaced:
+        call_off(
+            decision_ids=list(awarded.displaced), reason=Reason.OUTBID, now=now, lost_to=awarded.displaced
+        )
+    for decision in decisions:
+        closed = holds.current(people[recipients[decision.pk].pk].closed, now)
+        if closed is not None and decision.pk in placed:
+            due = [delivery for delivery in deliveries if delivery.decision_id == decision.pk]
+            holds.hold(decision, closed=closed, due=due, until=wanted[decision.pk].at, now=now)
     if deliveries:
         transaction.on_commit(lambda: work_left.send(sender=None, stage="deliver"))
 
 
 def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
-    """Asks the manager, within their budget and at most once a week about this learner; None where that fails."""
-    learner = _learners([decision])[decision.enrolment_id]
+    """Asks the manager, within their budget and at most once a week about this learner; None where that fails.
+
+    Nobody is asked while the learner's unit, or the learner, is not to be disturbed.
+    """
+    learner = _enrolments([decision])[decision.enrolment_id].learner
     manager = access.manager_of([learner.pk], on=now.date()).get(learner.pk)
     if not gate.allows(learner.pk, Scope.MANAGER):
         suppress({decision.pk: Reason.CONSENT}, now=now)
     elif manager is None:
         suppress({decision.pk: Reason.NO_MANAGER}, now=now)
+    elif (closed := holds.current(holds.closed_times([learner.pk], now=now)[learner.pk], now)) is not None:
+        suppress({decision.pk: closed.reason}, now=now)  # it is decided anew when that is over
     else:
         User.objects.select_for_update(no_key=True).get(pk=manager.pk)  # places are handed out one at a time
         taken = set(
@@ -114,12 +143,21 @@ def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
     return None
 
 
-def suppress(reasons: Mapping[UUID, str], *, now: datetime) -> None:
-    """Records why these acting decisions reach nobody, and lets their step be decided anew."""
+def suppress(
+    reasons: Mapping[UUID, str], *, now: datetime, lost_to: Mapping[UUID, UUID] | None = None
+) -> None:
+    """Records why these acting decisions reach nobody, and lets their step be decided anew.
+
+    ``lost_to``: of those that were outbid, what won.
+    """
     if not reasons:
         return
+    won = lost_to or {}
     Suppression.objects.bulk_create(
-        [Suppression(decision_id=pk, reason=reason, at=now) for pk, reason in reasons.items()],
+        [
+            Suppression(decision_id=pk, reason=reason, at=now, lost_to_id=won.get(pk))
+            for pk, reason in reasons.items()
+        ],
         ignore_conflicts=True,
     )
     Decision.objects.filter(pk__in=list(reasons), lapsed_at__isnull=True).update(lapsed_at=now)
@@ -138,7 +176,13 @@ def look_again(enrolment_ids: Iterable[int], *, at: datetime) -> None:
     transaction.on_commit(lambda: work_left.send(sender=None, stage="evaluate"))
 
 
-def call_off(*, decision_ids: Sequence[UUID], reason: str, now: datetime) -> int:
+def call_off(
+    *,
+    decision_ids: Sequence[UUID],
+    reason: str,
+    now: datetime,
+    lost_to: Mapping[UUID, UUID] | None = None,
+) -> int:
     """Cancels what has not gone out; decisions that thereby reach nobody lapse for this reason. Returns how many."""
     Delivery.objects.filter(decision_id__in=decision_ids, state=Delivery.State.QUEUED).update(
         state=Delivery.State.CANCELLED
@@ -156,7 +200,7 @@ def call_off(*, decision_ids: Sequence[UUID], reason: str, now: datetime) -> int
     still = list(
         Decision.objects.filter(pk__in=unreached, lapsed_at__isnull=True).values_list("pk", flat=True)
     )
-    suppress({pk: reason for pk in still}, now=now)
+    suppress({pk: reason for pk in still}, now=now, lost_to=lost_to)
     return len(still)
 
 
@@ -209,7 +253,7 @@ def settle(*, now: datetime, limit: int = 500) -> int:
     return len(unanswered) + len(expired)
 
 
-def _learners(decisions: Sequence[Decision]) -> dict[int, Learner]:
-    """Enrolment → its learner, in one query."""
+def _enrolments(decisions: Sequence[Decision]) -> dict[int, Enrolment]:
+    """The enrolments of these decisions with their learners, in one query."""
     ids = [decision.enrolment_id for decision in decisions]
-    return {row.pk: row.learner for row in Enrolment.objects.filter(pk__in=ids).select_related("learner")}
+    return Enrolment.objects.select_related("learner").in_bulk(ids)

@@ -10,10 +10,11 @@ import msgspec
 
 from consent import gate
 from consent.scopes import Scope
+from interventions import holds, lifts
 from interventions.models import Attempt, Decision, Episode, HelpRequest, Lesson, LessonVisit, ManagerAsk
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
-from interventions.snapshot import EpisodeView, Seen, Snapshot
+from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
 from learners.models import Enrolment, User
 from signals.mastery.choice import weakest
 from signals.models import FeatureRow, Risk
@@ -44,6 +45,8 @@ def snapshots(
     ends = _last_ends(enrolment_ids)
     requests = _requests(enrolment_ids)
     lessons = _lessons(learner_ids)
+    closed = holds.closed_times(learner_ids, now=now)
+    compared = lifts.compared()
     built = {}
     for enrolment in enrolments:
         learner = enrolment.learner
@@ -77,6 +80,8 @@ def snapshots(
             recovered_at=recovered_at,
             settled_at=settled_at,
             request=requests.get(enrolment.pk),
+            hold=_hold(closed[learner.pk], now),
+            compared=compared,
             lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
         )
         if risk is not None:
@@ -84,6 +89,11 @@ def snapshots(
             snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))
         built[enrolment.pk] = snapshot
     return built
+
+
+def _hold(closed: tuple[holds.Closed, ...], now: datetime) -> HoldView | None:
+    one = holds.current(closed, now)
+    return None if one is None else HoldView(one.reason, one.name, holds.reopening(closed, now))
 
 
 def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:

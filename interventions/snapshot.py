@@ -44,6 +44,23 @@ class EpisodeView(msgspec.Struct, frozen=True):
     capped_in_a_row: int = 0
 
 
+class HoldView(msgspec.Struct, frozen=True):
+    """Why nothing is to be begun now: leave, a busy week or a holiday, and when that is over."""
+
+    reason: str
+    name: str
+    until: datetime
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What comparisons with people held out say of an action: the gain in recovery as a share, and its error."""
+
+    gain: float
+    error: float  # standard error
+    treated: int
+    held_out: int
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     now: datetime
     policy_version: int
@@ -68,6 +85,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     # What the model that scored gave as its reasons, kept for explaining; deciding does not look at them. None:
     # decided before reasons were kept.
     reasons: tuple[dict[str, Any], ...] | None = None
+    hold: HoldView | None = None
+    compared: dict[str, Compared] = {}  # action → what comparisons say of it; empty while there are none
     lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
 
     @property

@@ -11,6 +11,7 @@ from django.contrib.auth.password_validation import validate_password
 from learners.identity import canonical, employee_hash, identifier_hash, resolve
 from learners.models import Identifier, Learner, OrgUnit, Role, User
 from learners.models.people import login_hash
+from learners.workdays import UnknownCalendar, check_calendar
 from learners.zones import known_zones
 
 
@@ -79,6 +80,8 @@ class LearnerForm(PersonForm):
             "language",
             "started_on",
             "left_on",
+            "leave_from",
+            "leave_until",
         )
 
     def clean_employee_number(self) -> str:
@@ -165,7 +168,15 @@ class OrgUnitForm(forms.ModelForm):
 
     class Meta:
         model = OrgUnit
-        fields = ("code", "name", "parent", "time_zone", "manager", "coach")
+        fields = ("code", "name", "parent", "time_zone", "holidays", "manager", "coach")
+
+    def clean_holidays(self) -> str:
+        calendar: str = self.cleaned_data["holidays"].strip().upper()
+        try:
+            check_calendar(calendar)
+        except UnknownCalendar as unknown:
+            raise forms.ValidationError(str(unknown)) from unknown
+        return calendar
 
     def clean_parent(self) -> OrgUnit | None:
         parent: OrgUnit | None = self.cleaned_data["parent"]

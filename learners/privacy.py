@@ -68,6 +68,8 @@ FIELDS: dict[str, Fields] = {
             "language",
             "started_on",
             "left_on",
+            "leave_from",
+            "leave_until",
             "merged_into",
         ),
         ("erased_at",),
@@ -84,7 +86,7 @@ FIELDS: dict[str, Fields] = {
         ("id", "by_kind", "at", "undone_at"),
     ),
     "MergeStep": Fields(("keys", "before", "after"), ("id", "merge", "position", "table")),
-    "OrgUnit": Fields(("manager", "coach"), ("id", "code", "name", "parent", "time_zone")),
+    "OrgUnit": Fields(("manager", "coach"), ("id", "code", "name", "parent", "time_zone", "holidays")),
     "Oversight": Fields(("learner", "user", "from_date", "to_date"), ("id", "kind")),
     "PlanStep": Fields((), ("id", "course", "activity_iri", "name", "due_day", "weight", "competency")),
     "Preferences": Fields(
@@ -162,6 +164,8 @@ def export(subject: UUID) -> dict[str, Any]:
             "language": learner.language,
             "started_on": _iso(learner.started_on),
             "left_on": _iso(learner.left_on),
+            "leave_from": _iso(learner.leave_from),
+            "leave_until": _iso(learner.leave_until),
         },
         "account": user
         and {
@@ -324,6 +328,8 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         "time_zone": "",
         "started_on": None,
         "left_on": None,
+        "leave_from": None,
+        "leave_until": None,
     }
     LinkRecord.objects.filter(learner=subject).delete()
     merges = Merge.objects.filter(Q(kept=subject) | Q(duplicate=subject))

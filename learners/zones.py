@@ -48,11 +48,17 @@ def zone_of(learner: Learner) -> ZoneInfo:
 
 
 def zones_of(learner_ids: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
-    """The zone each of these learners lives by, in one query."""
+    """The zone each of these learners lives by, in one query; the organisation's where nobody knows theirs."""
     wanted = list(dict.fromkeys(learner_ids))
+    known = known_of(wanted)
+    usual = organisation_zone()
+    return {pk: known.get(pk, usual) for pk in wanted}
+
+
+def known_of(learner_ids: Iterable[UUID]) -> dict[UUID, ZoneInfo]:
+    """The zones of those learners whose own, or whose unit's, is known; one query."""
     with connection.cursor() as cursor:
-        cursor.execute(ZONES, {"learners": wanted})
+        cursor.execute(ZONES, {"learners": list(dict.fromkeys(learner_ids))})
         named = dict(cursor.fetchall())
     # A zone this machine does not know (an old database, a direct write) must not hold up anybody's message.
-    usual = organisation_zone()
-    return {pk: ZoneInfo(named[pk]) if named.get(pk) in known_zones() else usual for pk in wanted}
+    return {pk: ZoneInfo(name) for pk, name in named.items() if name in known_zones()}

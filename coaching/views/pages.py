@@ -21,15 +21,15 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def for_role(role: Role) -> Callable[[View[P]], View[P]]:
-    """Lets in people with this role (others get 403), on their own clock; nothing is kept by browsers or proxies."""
+def for_role(*roles: Role) -> Callable[[View[P]], View[P]]:
+    """Lets in people with one of these roles (others get 403), on their own clock; no browser or proxy keeps a page."""
 
     def decorate(view: View[P]) -> View[P]:
         @never_cache
         @wraps(view)
         def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             user = person(request)
-            if not user.has_role(role):
+            if not any(user.has_role(role) for role in roles):
                 raise PermissionDenied
             with timezone.override(zone_of(user)):
                 return view(request, *args, **kwargs)

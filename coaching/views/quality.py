@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from coaching.views.pages import for_role, person
 from consent.actors import Party
+from interventions import first_action
 from learners.models import Role
 from signals.models import Finding
 from signals.quality.findings import NotOpen, accept
@@ -34,11 +35,19 @@ PLACES = {
 @require_safe
 def sources(request: HttpRequest) -> HttpResponse:
     """One line per source, those that need a look first."""
-    seen = overview(now=timezone.now())
+    now = timezone.now()
+    seen = overview(now=now)
     lines = [
         {"source": source, "bars": _bars(source), "findings": _findings(source)} for source in seen.sources
     ]
-    return render(request, "quality.html", {"overview": seen, "lines": lines, "faults": list(open_faults())})
+    context = {
+        "overview": seen,
+        "lines": lines,
+        "faults": list(open_faults()),
+        "first_actions": first_action.measure(now=now),
+        "first_actions_days": first_action.DAYS,
+    }
+    return render(request, "quality.html", context)
 
 
 @for_role(Role.ADMIN)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from coaching import worktime
+from coaching import busy_weeks, worktime
 from coaching.team import reports_of, team
 from coaching.views.pages import for_role, is_part, person, show, zone_of
 from consent import gate
@@ -116,6 +116,7 @@ def _context(user: User, now: datetime) -> dict[str, Any]:
     access.audited(user, seen.learners, action="team.read", now=now)
     return {
         "team": seen,
+        "busy": busy_weeks.now_in(user, now=now),
         "not_now": [(key, name) for key, (name, _) in NOT_NOW.items()],
         "next_check": worktime.next_working_morning(now, zone_of(user), hour=8),
         "trend_text": "; ".join(f"week of {week.monday:%-d %b}: {week.active}" for week in seen.trend),

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from interventions import timing, triggers
+from interventions import strategies, timing, triggers
 from interventions.backtest.points import Point
 from interventions.decide import LEARNER_DIRECTED, Choice, decide, window_hours
 from interventions.policy.document import Document
@@ -230,7 +230,13 @@ class Walk:
             self._note(Kind.DECLINED, enrolment_id, seen, now, is_flag)
             return
         if choice.action in LEARNER_DIRECTED:
-            due_at = timing.due_at(now, self._around.zone, self._policy, self._around.own_hours)
+            due_at = strategies.due_at(
+                strategies.strategy_of(choice.action, self._policy),
+                now=now,
+                recipient=strategies.Recipient(self._around.zone, self._around.own_hours),
+                policy=self._policy,
+                deadline=None,
+            )
             if _near(self._alerted, due_at) >= 2:
                 state.episode = replace(
                     episode,

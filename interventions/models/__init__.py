@@ -3,6 +3,7 @@
 from interventions.models.catalogue import Lesson, LessonText, LessonVisit, MessageText
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
+from interventions.models.holding import BusyPeriod, Hold, HoldReason
 from interventions.models.policies import Policy, PolicyProposal
 
 __all__ = [
@@ -10,11 +11,14 @@ __all__ = [
     "Answer",
     "Approval",
     "Attempt",
+    "BusyPeriod",
     "Decision",
     "Delivery",
     "Episode",
     "Escalation",
     "HelpRequest",
+    "Hold",
+    "HoldReason",
     "Lesson",
     "LessonText",
     "LessonVisit",

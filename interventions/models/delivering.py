@@ -129,15 +129,29 @@ class Suppression(models.Model):
         FAILED = "failed", "The channel refused it for good"
         COURSE_ENDED = "course_ended", "The course ended"
         SUPERSEDED = "superseded", "A person chose another route"
+        LEAVE = "leave", "On leave when it was due"
+        BUSY_WEEK = "busy_week", "A business-critical week when it was due"
+        HOLIDAY = "holiday", "A public holiday when it was due"
+        OUTBID = "outbid", "The last place of the week went to something worth more"
 
     decision = models.OneToOneField(
         "interventions.Decision", primary_key=True, on_delete=models.CASCADE, related_name="suppression"
     )
     reason = models.CharField(max_length=16, choices=Reason)
     at = models.DateTimeField()
+    # What took the place that this one would have needed.
+    lost_to = models.ForeignKey(
+        "interventions.Decision", null=True, blank=True, on_delete=models.SET_NULL, related_name="won_over"
+    )
 
     class Meta:
         ordering = ("-at", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(lost_to__isnull=True) | Q(reason="outbid"),
+                name="only_what_was_outbid_lost_to_another",
+            )
+        ]
 
 
 class ManagerAsk(models.Model):
@@ -208,15 +222,32 @@ class Answer(models.Model):
 class Outcome(models.Model):
     """What came of a decision, by one named measure."""
 
+    class Arm(models.TextChoices):
+        TREATED = "treated", "Treated"
+        HELD_OUT = "held_out", "Held out"
+
     decision = models.ForeignKey("interventions.Decision", on_delete=models.CASCADE, related_name="outcomes")
     measure = models.CharField(max_length=32)
     value = models.FloatField(null=True, blank=True)  # null: censored
     at = models.DateTimeField()
+    # The comparison with people held out that this decision was part of, and on which side; empty: of none.
+    comparison = models.SlugField(max_length=64, blank=True, default="", db_default="")
+    arm = models.CharField(max_length=8, choices=Arm, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ("decision", "measure", "pk")
         constraints = [
             models.UniqueConstraint(
                 fields=("decision", "measure"), name="one_outcome_per_decision_and_measure"
+            ),
+            models.CheckConstraint(
+                condition=Q(comparison="", arm="") | (~Q(comparison="") & Q(arm__in=("treated", "held_out"))),
+                name="a_comparison_has_two_arms",
+            ),
+        ]
+        indexes = [
+            # What comparisons say of an action: asked at every evaluation.
+            models.Index(
+                fields=("measure", "comparison"), condition=~Q(comparison=""), name="outcome_compared"
             )
         ]

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from interventions.policy import when
+
 RISK_BANDS = ("medium", "high")
 IMPACTS = ("standard", "elevated", "critical")
 ATTEMPTS = (0, 1, 2)  # 2 stands for two or more
@@ -82,6 +84,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quiet_from: str = "18:00"
     quiet_to: str = "08:00"
     quiet_weekends: bool = True
+    working_from: str = (
+        "09:00"  # of somebody whose zone nobody knows, only these hours count, from Monday to Friday
+    )
+    working_to: str = "17:00"
     hold_hours: float = 72  # a send held longer than this expires
     approval_hours: float = 72  # an approval nobody gives lapses after this
     out_of_slots: int = 2  # so many capped decisions in a row make a learner "unreachable"
@@ -114,6 +120,9 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     elevated: float = 2
     critical: float = 4
     minutes_per_recovery: float = 1200  # what one recovered learner is worth, in minutes of work
+    # How likely it must be that the expected value is above zero. Under a normal posterior 0.5 says the same as
+    # "the expected value is above zero"; more asks for more certainty.
+    least_probability: float = 0.5
     lifts: dict[str, Lift] = msgspec.field(
         default_factory=lambda: {
             "nudge": Lift(0.01, 0.02),
@@ -162,8 +171,10 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: Costs = Costs()
     value: Value = Value()
     automation: Automation = Automation()
-    timing: Literal["immediate", "next_working_morning"] = "immediate"
+    timing: when.Strategy = "immediate"
+    timings: when.Timings = when.Timings()
     first_action_hours: float = 48
+    first_action: when.FirstAction = when.FirstAction()
     pilot_courses: tuple[str, ...] = ()  # course IRIs; empty: every course
 
 
@@ -261,6 +272,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "limits.unanswered_days": (0, 365),
     "limits.coach_hours_week": (0, 60),
     "first_action_hours": (1, 720),
+    **when.BOUNDS,
     "value.minutes_per_recovery": (0, 100_000),
     **{f"value.{impact}": (0, 100) for impact in IMPACTS},
     **{f"costs.{action}": (0, 10_000) for action in ACTIONS[1:]},
@@ -306,11 +318,17 @@ def _faults_of_limits(document: Document) -> list[Fault]:
     limits = document.limits
     found = [
         Fault(f"limits.{name}", "a time of day is written 18:00.")
-        for name in ("quiet_from", "quiet_to")
+        for name in when.TIMES_OF_DAY
         if not _CLOCK.fullmatch(getattr(limits, name))
     ]
     if limits.quiet_from == limits.quiet_to:
         found.append(Fault("limits.quiet_to", "must differ from the start of the quiet hours."))
+    if limits.working_from >= limits.working_to:
+        found.append(Fault("limits.working_to", "must lie after the start of the working hours."))
+    if document.timings.deadline_last_days > document.timings.deadline_first_days:
+        found.append(
+            Fault("timings.deadline_last_days", "must not be more than the days of the first moment.")
+        )
     return found
 
 

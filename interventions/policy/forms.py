@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django import forms
 
 from interventions.models.deciding import Action
+from interventions.policy import when
 from interventions.policy.document import (
     ACTIONS,
     ATTEMPTS,
@@ -85,11 +86,15 @@ SECTIONS = (
             Place("ladder.fast_hours", "Fast ladder: hours for a step"),
             Place("ladder.episode_days", "An episode ends after days"),
             Place("ladder.rearm_days", "Quiet days after recovery"),
-            Place("first_action_hours", "First action within hours"),
-            Place("timing", "Messages go out"),
             Place("limits.quiet_from", "Quiet from", "In the zone of the person who gets the message."),
             Place("limits.quiet_to", "Quiet until"),
             Place("limits.quiet_weekends", "Weekends are quiet"),
+            Place(
+                "limits.working_from",
+                "Unknown zone: only from",
+                "Somebody whose zone nobody knows hears from us in the organisation's working hours only.",
+            ),
+            Place("limits.working_to", "Unknown zone: only until"),
             Place("limits.hold_hours", "A held message expires after hours"),
             Place("limits.approval_hours", "An approval lapses after hours"),
             Place("limits.out_of_slots", "Capped steps in a row until a person is asked"),
@@ -106,6 +111,11 @@ SECTIONS = (
         (
             *(Place(f"costs.{action}", f"Cost: {_ACTION_NAMES[action].lower()}") for action in ACTIONS[1:]),
             Place("value.minutes_per_recovery", "Worth of one recovered learner"),
+            Place(
+                "value.least_probability",
+                "Act only if it pays with this probability",
+                "0.5 asks for an expected value above zero, more for more certainty.",
+            ),
             *(Place(f"value.{impact}", f"Weight: {_IMPACT_NAMES[impact].lower()}") for impact in IMPACTS),
             *(
                 place
@@ -114,6 +124,31 @@ SECTIONS = (
                     Place(f"value.lifts.{action}.mean", f"Expected lift: {_ACTION_NAMES[action].lower()}"),
                     Place(f"value.lifts.{action}.sd", f"its spread: {_ACTION_NAMES[action].lower()}"),
                 )
+            ),
+        ),
+    ),
+    Section(
+        "When to act",
+        "How soon, and at what time of day. Quiet hours, leave, holidays and business-critical weeks come on top.",
+        (
+            Place("timing", "Messages go out"),
+            *(
+                Place(f"timings.{action}", f"{_ACTION_NAMES[action]} goes out")
+                for action in ("nudge", "lesson", "lesson_nudge")
+            ),
+            Place("timings.deadline_first_days", "Before a deadline: days, at first"),
+            Place("timings.deadline_last_days", "Before a deadline: days, at last"),
+            Place("timings.deadline_wait_days", "Nobody waits for that longer than days"),
+            Place("timings.habit_weeks", "Best hour: weeks looked back on"),
+            Place("timings.habit_least_days", "Best hour: active days at least"),
+            Place("first_action_hours", "First action within hours", "Counted from the signal."),
+            *(
+                Place(f"first_action.{impact}", f"{_IMPACT_NAMES[impact]}: within hours", "0: as usual.")
+                for impact in IMPACTS
+            ),
+            *(
+                Place(f"first_action.{kind}", f"{kind.capitalize()}: within hours", "0: as usual.")
+                for kind in when.KINDS
             ),
         ),
     ),
@@ -130,8 +165,16 @@ SECTIONS = (
     ),
 )
 WHATEVER_IS_LIVE = "Whatever the gate promoted"
-TIMES = ("limits.quiet_from", "limits.quiet_to")
-TIMINGS = (("immediate", "At once, outside quiet hours"), ("next_working_morning", "Next working morning"))
+TIMES = tuple(f"limits.{name}" for name in when.TIMES_OF_DAY)
+TIMINGS = (
+    ("immediate", "At once, outside quiet hours"),
+    ("within_24h", "After a day to come back by oneself"),
+    ("next_working_morning", "Next working morning, 9 o'clock"),
+    ("before_deadline", "Before the deadline"),
+    ("best_hour", "At the learner's own best hour"),
+)
+OWN_TIMINGS = tuple(f"timings.{action}" for action in ("nudge", "lesson", "lesson_nudge"))
+AS_THE_POLICY = "As all messages"
 
 
 def field_name(place: str) -> str:
@@ -153,8 +196,8 @@ def shown(place: str, value: Any) -> str:
         return "yes" if value else "no"
     if place.startswith("matrix."):
         return _ACTION_NAMES.get(str(value), str(value))
-    if place == "timing":
-        return dict(TIMINGS).get(value, str(value))
+    if place == "timing" or place in OWN_TIMINGS:
+        return dict((("", AS_THE_POLICY), *TIMINGS)).get(value, str(value))
     if place == "model":
         return WHATEVER_IS_LIVE if value == LIVE else f"Only {value}"
     if isinstance(value, list | tuple):
@@ -245,6 +288,8 @@ def _field(place: Place, value: Any) -> forms.Field:
         return forms.ChoiceField(choices=choices, **texts)
     if place.place == "timing":
         return forms.ChoiceField(choices=TIMINGS, **texts)
+    if place.place in OWN_TIMINGS:
+        return forms.ChoiceField(choices=(("", AS_THE_POLICY), *TIMINGS), required=False, **texts)
     if place.place in TIMES:
         return forms.CharField(widget=forms.TextInput(attrs={"size": 6, "placeholder": "18:00"}), **texts)
     if isinstance(value, bool):
@@ -259,7 +304,12 @@ def _field(place: Place, value: Any) -> forms.Field:
 
 
 # Whole numbers by nature; any other number may have a fraction, even where its default has none.
-_WHOLE = ("bands.high_needs_signals", "ladder.episode_days", "limits.out_of_slots")
+_WHOLE = (
+    "bands.high_needs_signals",
+    "ladder.episode_days",
+    "limits.out_of_slots",
+    "timings.habit_least_days",
+)
 
 
 def _whole(bound: float | None) -> int | None:

@@ -19,6 +19,13 @@ class OrgUnit(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
     )
     time_zone = models.CharField(max_length=64, blank=True)
+    holidays = models.CharField(
+        "public holidays",
+        max_length=16,
+        blank=True,
+        db_default="",  # yesterday's code does not know it
+        help_text="A country (DE) or a part of one (DE-BY). Empty: as the unit above, else the organisation's.",
+    )
     manager = models.ForeignKey(
         "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="managed_units"
     )

@@ -123,6 +123,9 @@ class Learner(models.Model):
     language = models.CharField(max_length=8, default="en")
     started_on = models.DateField(null=True, blank=True)
     left_on = models.DateField(null=True, blank=True)
+    # The leave somebody is on, or the next one HR knows of; why is nobody's business here.
+    leave_from = models.DateField("first day of leave", null=True, blank=True)
+    leave_until = models.DateField("last day of leave", null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     # This record was found to be of the same person as that one; learners.merging moved what it could.
     merged_into = models.ForeignKey(
@@ -143,6 +146,11 @@ class Learner(models.Model):
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
                 name="learner_is_not_merged_into_itself",
+            ),
+            models.CheckConstraint(
+                condition=Q(leave_from__isnull=True, leave_until__isnull=True)
+                | Q(leave_from__isnull=False, leave_until__gte=F("leave_from")),
+                name="leave_has_a_first_and_a_last_day",
             ),
         ]
 

@@ -149,6 +149,8 @@ class Comparison:
         learner.name, learner.email = row.name, row.email
         learner.time_zone, learner.language = row.time_zone, row.language
         learner.started_on, learner.left_on = row.start_date, row.end_date
+        if row.says_leave:
+            learner.leave_from, learner.leave_until = row.leave_from, row.leave_until
         self.people[row.key] = learner
         if row.email:
             self.by_address[canonical("mbox", row.email)] = learner
@@ -163,7 +165,7 @@ class Comparison:
         return learner, old_email
 
     def _changes(self, row: Row, learner: Learner) -> list[str]:
-        personal = {
+        personal: dict[str, tuple[Any, Any]] = {
             "name": (learner.name, row.name),
             "email": (learner.email, row.email),
             "start_date": (learner.started_on, row.start_date),
@@ -173,6 +175,11 @@ class Comparison:
             "time_zone": (learner.time_zone, row.time_zone),
             "language": (learner.language, row.language),
         }
+        if row.says_leave:
+            personal["leave"] = (
+                (learner.leave_from, learner.leave_until),
+                (row.leave_from, row.leave_until),
+            )
         changes = [name for name, (old, new) in personal.items() if old != new]
         changes += [f"{name} {old or '-'} → {new or '-'}" for name, (old, new) in plain.items() if old != new]
         user = self.known.user_of.get(learner.pk)

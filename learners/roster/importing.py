@@ -34,6 +34,8 @@ LEARNER_FIELDS = (
     "language",
     "started_on",
     "left_on",
+    "leave_from",
+    "leave_until",
 )
 # Not the password: whoever has one keeps it.
 USER_FIELDS = ("login_hash", "login", "name", "roles", "learner", "is_active")

@@ -28,7 +28,8 @@ REQUIRED = (
     "start_date",
     "end_date",
 )
-OPTIONAL = ("coach_email",)
+LEAVE = ("leave_from", "leave_until")
+OPTIONAL = ("coach_email", *LEAVE)
 IMPACTS = ("standard", "elevated", "critical")
 LONGEST_NAME = 120
 
@@ -71,6 +72,9 @@ class Row(NamedTuple):
     person: bytes | None = None
     manager: bytes | None = None
     role_code: str = ""  # a job role by its code, where the source has found out which one is meant
+    says_leave: bool = False  # False: this source says nothing of leave, so it stays as it is
+    leave_from: date | None = None
+    leave_until: date | None = None
 
     @property
     def key(self) -> bytes:
@@ -135,6 +139,8 @@ def _header_faults(header: list[str]) -> Iterator[Fault]:
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         yield Fault(1, f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
+    if len(set(LEAVE) & set(header)) == 1:
+        yield Fault(1, "leave_from and leave_until come together, or not at all")
     for name in sorted({name for name in header if name and header.count(name) > 1}):
         yield Fault(1, f"the column {name} is there twice")
 
@@ -176,6 +182,11 @@ def _row(
     start, end = day("start_date"), day("end_date")
     if start and end and end < start:
         wrong("end_date is before start_date")
+    leave_from, leave_until = (day(column) if column in cells else None for column in LEAVE)
+    if (leave_from is None) != (leave_until is None):
+        wrong("leave needs both its first day (leave_from) and its last (leave_until)")
+    elif leave_from and leave_until and leave_until < leave_from:
+        wrong("leave_until is before leave_from")
     if cells["employee_id"] and employee_hash(cells["employee_id"]) == employee_hash(
         cells["manager_employee_id"]
     ):
@@ -194,6 +205,9 @@ def _row(
         language=cells["language"] or "en",
         start_date=start,
         end_date=end,
+        says_leave="leave_from" in cells,
+        leave_from=leave_from,
+        leave_until=leave_until,
     )
 
 

@@ -1,6 +1,6 @@
 """What the database promises about deciding: each promise is tested by breaking it."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from interventions.models import (
     Answer,
     Approval,
     Attempt,
+    BusyPeriod,
     Decision,
     Delivery,
     Episode,
     Escalation,
+    Hold,
     Lesson,
     LessonText,
     LessonVisit,
@@ -45,6 +47,7 @@ from tests.support.interventions import (
     make_proposal,
     make_slot,
 )
+from tests.support.learners import make_unit
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(hours=1)
@@ -501,6 +504,57 @@ def test_it_keeps_a_lesson_that_somebody_took() -> None:
 
     with pytest.raises(ProtectedError):
         visit.lesson.delete()
+
+
+# Holds and what competes
+
+
+def busy(**fields: Any) -> BusyPeriod:
+    made: dict[str, Any] = {"name": "Quarter close", "source": "admin", "declared_at": NOW}
+    days = {"first_date": date(2026, 3, 2), "last_date": date(2026, 3, 6)}
+    if "unit" not in fields:
+        made["unit"] = make_unit()
+    return BusyPeriod.objects.create(**{**made, **days, **fields})
+
+
+def test_it_ends_a_busy_period_after_it_begins() -> None:
+    with Broken("a_busy_period_ends_after_it_begins"):
+        busy(last_date=date(2026, 3, 1))
+
+
+def test_it_keeps_busy_periods_to_eight_weeks() -> None:
+    busy(last_date=date(2026, 3, 2) + timedelta(days=55))
+
+    with Broken("a_busy_period_lasts_eight_weeks_at_most"):
+        busy(last_date=date(2026, 3, 2) + timedelta(days=56))
+
+
+def test_it_reads_a_calendar_s_event_once() -> None:
+    first = busy(calendar_uid="close@works.example")
+
+    with Broken("a_calendar_s_event_is_read_once"):
+        busy(unit=first.unit, calendar_uid="close@works.example")
+
+
+def test_it_holds_for_a_known_reason_only() -> None:
+    with Broken("a_hold_has_a_known_reason"):
+        Hold.objects.create(decision=make_decision(), reason="mood", since=NOW, until=LATER)
+
+
+def test_it_ends_a_hold_after_it_begins() -> None:
+    with Broken("a_hold_ends_after_it_begins"):
+        Hold.objects.create(decision=make_decision(), reason="leave", since=NOW, until=NOW)
+
+
+def test_it_names_a_winner_only_for_what_was_outbid() -> None:
+    with Broken("only_what_was_outbid_lost_to_another"):
+        Suppression.objects.create(decision=make_decision(), reason="cap", at=NOW, lost_to=make_decision())
+
+
+@pytest.mark.parametrize("sides", [{"comparison": "nudge-1"}, {"arm": "treated"}])
+def test_it_compares_on_one_of_two_sides(sides: dict[str, str]) -> None:
+    with Broken("a_comparison_has_two_arms"):
+        Outcome.objects.create(decision=make_decision(), measure="recovered_14d", value=1.0, at=NOW, **sides)
 
 
 def test_it_breaks_every_promise_that_a_model_makes() -> None:

@@ -81,6 +81,7 @@ class TestExport:
             "episodes": 1,
             "decisions": 1,
             "suppressions": 0,
+            "holds": 0,
             "attempts": 1,
             "approvals": 0,
             "deliveries": 1,
@@ -121,6 +122,7 @@ class TestErase:
             "help_requests": 1,
             "manager_asks": 0,
             "decisions": 1,
+            "holds": 0,
             "lesson_visits": 1,
         }
 
