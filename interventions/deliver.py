@@ -18,6 +18,7 @@ from interventions.decide import window_hours
 from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Suppression, Watch
 from interventions.policy import store
 from interventions.policy.document import Document
+from interventions.rules import applying
 from interventions.situation import snapshots
 from learners import zones
 from learners.models import Preferences
@@ -54,7 +55,7 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         due = list(
             Delivery.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(decision_id=decision_id, state=State.QUEUED, due_at__lte=now)
-            .select_related("learner", "decision__enrolment__course", "decision__episode")
+            .select_related("learner", "decision__enrolment__course", "decision__episode__rule")
             .order_by("channel")
         )
         if not due:
@@ -99,6 +100,8 @@ def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str
         return Suppression.Reason.CONSENT
     episode = decision.episode
     if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, policy):
+        return Suppression.Reason.RECOVERED
+    if episode.rule is not None and not applying.still_holds(episode.rule, snapshot):
         return Suppression.Reason.RECOVERED
     return None
 

@@ -27,6 +27,9 @@ HORIZONS = {
 # any more, which says nothing about the person: no verdict, no outcome and no label, unless the merge is undone.
 _WATCHED = Q(decision__enrolment__learner__merged_into__isnull=True)
 
+# A rule that acts alone says something where nothing is the matter: there is nothing to recover from.
+_OF_TROUBLE = {"episode__rule__isnull": True}
+
 
 def judge(*, now: datetime, limit: int = 500) -> int:
     """Judges up to ``limit`` attempts whose window has closed; returns how many."""
@@ -94,7 +97,7 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
     with transaction.atomic():
         attempts = list(
             Attempt.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(_WATCHED, reached_at__lte=now - horizon)
+            .filter(_WATCHED, reached_at__lte=now - horizon, **(_OF_TROUBLE if name == RECOVERED_14D else {}))
             .filter(~Exists(Outcome.objects.filter(decision=OuterRef("decision"), measure=name)))
             .select_related("decision", "episode")
             .order_by("reached_at", "pk")[:limit]

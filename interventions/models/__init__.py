@@ -4,6 +4,7 @@ from interventions.models.catalogue import Lesson, LessonText, LessonVisit, Mess
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.policies import Policy
+from interventions.models.rules import Rule
 
 __all__ = [
     "AlertSlot",
@@ -22,6 +23,7 @@ __all__ = [
     "MessageText",
     "Outcome",
     "Policy",
+    "Rule",
     "Suppression",
     "Watch",
 ]
