@@ -1,7 +1,7 @@
 """Rules as rows: drafts, the version in force, and the review board's yes. What was in force never changes."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -35,6 +35,13 @@ class NotReady(ValueError):
     """The rule cannot be put in force yet; the message says what is missing."""
 
 
+class Missing(NamedTuple):
+    """One thing that keeps a draft from being put in force: its kind, and what to do."""
+
+    kind: str
+    message: str
+
+
 class NotOfTheBoard(PermissionError):
     """Only a reviewer other than its author gives the review board's yes."""
 
@@ -60,14 +67,21 @@ def draft(*, key: str, when: When, by: UUID | None, now: datetime, **fields: Any
     return rule
 
 
-def require_review(*, rule: Rule, reasons: list[str], now: datetime) -> None:
-    """Notes what was measured to go with a protected attribute; the draft then needs the board's yes."""
+def require_review(*, rule: Rule, reasons: list[str]) -> bool:
+    """Notes what was measured to go with a protected attribute; the draft then needs the board's yes.
+
+    Whether anything was new. A measurement that comes out a little otherwise does not take a yes away.
+    """
+    if rule.reviewed_at is not None or not reasons:
+        return False
     kept = list(dict.fromkeys([*rule.review_reasons, *reasons]))
     if kept != rule.review_reasons:
         Rule.objects.filter(pk=rule.pk, state=Rule.State.DRAFT).update(
             needs_review=True, review_reasons=kept, reviewed_by=None, reviewed_at=None
         )
         rule.refresh_from_db()
+        return True
+    return False
 
 
 def review(*, rule: Rule, by: User, now: datetime) -> None:
@@ -95,7 +109,7 @@ def go_live(*, rule: Rule, by: UUID | None, now: datetime) -> Rule:
             raise NotADraft(f"{locked} is no draft any more.")
         missing = unready(locked, today=now.date())
         if missing:
-            raise NotReady(" ".join(missing))
+            raise NotReady(" ".join(one.message for one in missing))
         condition.load(locked.when)
         Rule.objects.filter(key=locked.key, state=Rule.State.LIVE).update(state=Rule.State.RETIRED)
         Rule.objects.filter(pk=locked.pk).update(state=Rule.State.LIVE, live_at=now)
@@ -112,17 +126,17 @@ def retire(*, rule: Rule, by: UUID | None, now: datetime) -> None:
     rule.refresh_from_db()
 
 
-def unready(rule: Rule, *, today: date) -> list[str]:
-    """What keeps a draft from being put in force, in sentences."""
+def unready(rule: Rule, *, today: date) -> list[Missing]:
+    """What keeps a draft from being put in force."""
     missing = []
     if rule.owner is None or not rule.owner.is_active:
-        missing.append("Name an owner who can sign in.")
+        missing.append(Missing("ownerless", "Name an owner who can sign in."))
     if rule.expires_on is None or rule.expires_on <= today:
-        missing.append("Give it a day in the future on which it expires.")
+        missing.append(Missing("expired", "Give it a day in the future on which it expires."))
     if rule.lesson is not None and not rule.lesson.is_active:
-        missing.append("Its lesson is switched off.")
+        missing.append(Missing("dead", "Its lesson is switched off."))
     if rule.needs_review and rule.reviewed_at is None:
-        missing.append("It needs the yes of the review board.")
+        missing.append(Missing("proxy", "It needs the yes of the review board."))
     return missing
 
 
