@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, evidence, inbox, looks, me, profile, quality, team
+from coaching.views import entry, evidence, inbox, looks, me, profile, quality, rules, team
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -17,7 +17,10 @@ urlpatterns: list[URLPattern] = [
     path("me/statements/<uuid:statement_id>/", evidence.my_statement, name="my_statement"),
     path("statements/<uuid:statement_id>/", evidence.statement, name="statement"),
     path("team/", team.my_team, name="team"),
+    path("team/look/", team.please_look, name="please_look"),
     path("team/<uuid:ask_id>/", team.answer_ask, name="ask"),
+    path("review/rules/", rules.to_review, name="rules_to_review"),
+    path("review/rules/<int:rule_id>/", rules.say_yes, name="review_rule"),
     path("quality/", quality.sources, name="quality"),
     path("quality/findings/<int:finding_id>/normal/", quality.call_normal, name="call_normal"),
     path("me/", me.me, name="me"),

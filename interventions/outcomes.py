@@ -110,7 +110,10 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
         Outcome.objects.bulk_create(
             [
                 Outcome(
-                    decision_id=attempt.decision_id, measure=name, value=float(attempt.pk in found), at=now
+                    decision_id=attempt.decision_id,
+                    measure=name,
+                    value=None if _says_nothing(name, attempt) else float(attempt.pk in found),
+                    at=now,
                 )
                 for attempt in attempts
             ],
@@ -122,13 +125,18 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
                     enrolment_id=attempt.decision.enrolment_id,
                     as_of=attempt.decision.at,
                     definition="recovered_14d@1",
-                    value=attempt.pk in found,
+                    value=None if _says_nothing(name, attempt) else attempt.pk in found,
                     horizon_days=horizon.days,
                     treated=True,
                     propensity=attempt.decision.propensity,
                     now=now,
                 )
     return len(attempts)
+
+
+def _says_nothing(name: str, attempt: Attempt) -> bool:
+    """Whoever did not need help has nothing to recover from: that is a verdict on the flag, not on the step."""
+    return name == RECOVERED_14D and attempt.episode.end == Episode.End.NOT_NEEDED
 
 
 def _answered(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:

@@ -35,7 +35,7 @@ FIELDS = {
     "AlertSlot": Fields(
         personal=("learner", "holder"), other=("id", "kind", "place", "during", "decision", "state")
     ),
-    "Answer": Fields(personal=("kind",), other=("decision", "at")),
+    "Answer": Fields(personal=("kind", "helped"), other=("decision", "at")),
     "Approval": Fields(
         personal=("answered_by",), other=("decision", "state", "asked_at", "answered_at", "collected_at")
     ),
@@ -105,7 +105,7 @@ FIELDS = {
         other=("id", "lesson", "decision", "started_at", "completed_at"),
     ),
     "ManagerAsk": Fields(
-        personal=("enrolment", "manager", "note"),
+        personal=("enrolment", "manager", "note", "flag_was_right", "action_helped"),
         other=(
             "id",
             "decision",
@@ -198,7 +198,9 @@ def export(subject: UUID) -> dict[str, Any]:
             Delivery.objects.filter(learner=subject).order_by("due_at", "pk"),
             ("id", "decision_id", "channel", "subject", "body", "state", "due_at", "sent_at", "read_at"),
         ),
-        "answers": _rows(Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "at")),
+        "answers": _rows(
+            Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "helped", "at")
+        ),
         "lessons": _rows(
             LessonVisit.objects.filter(learner=subject).order_by("started_at", "pk"),
             ("lesson__key", "decision_id", "started_at", "completed_at", "answers", "score"),
@@ -209,7 +211,15 @@ def export(subject: UUID) -> dict[str, Any]:
         ),
         "manager_asks": _rows(
             ManagerAsk.objects.filter(enrolment__learner=subject).order_by("asked_at", "pk"),
-            ("decision_id", "state", "note", "asked_at", "answered_at"),
+            (
+                "decision_id",
+                "state",
+                "note",
+                "flag_was_right",
+                "action_helped",
+                "asked_at",
+                "answered_at",
+            ),
         ),
         "outcomes": _rows(
             Outcome.objects.filter(mine).order_by("at", "pk"), ("decision_id", "measure", "value", "at")

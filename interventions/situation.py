@@ -190,9 +190,8 @@ def _still_with_person(decision: Decision) -> bool:
 def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
     ends: dict[int, tuple[datetime | None, datetime | None]] = {}
     rows = (
-        Episode.objects.filter(enrolment_id__in=enrolment_ids, end__in=("recovered", "settled"))
-        .order_by("enrolment_id", "end", "-closed_at")
-        .distinct("enrolment_id", "end")
+        Episode.objects.filter(enrolment_id__in=enrolment_ids, end__in=("recovered", "settled", "not_needed"))
+        .order_by("enrolment_id", "closed_at", "pk")
         .values_list("enrolment_id", "end", "closed_at")
     )
     for enrolment_id, end, closed_at in rows:
