@@ -205,6 +205,8 @@ def _flag_was_right(reason: str) -> bool | None:
 
 
 def _label(case: Case, value: bool, now: datetime) -> None:
+    if case.episode.rule_id is not None:
+        return  # a rule acted where nobody was flagged: there is no flag to be right or wrong
     labels.record(
         enrolment_id=case.enrolment_id,
         as_of=case.decision.at,

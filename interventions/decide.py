@@ -107,6 +107,7 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
             expected_value=chosen.expected,
             review_at=triggers.next_review_at(snapshot, policy),
         )
+    lesson, propensity = _lesson(snapshot, hit.action, 0, hit)
     return Choice(
         action=hit.action,
         reasons=(_named(hit),),
@@ -115,7 +116,8 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
         signal_at=hit.since or snapshot.now,
         ladder="normal",
         band=triggers.risk_band(snapshot, policy),
-        lesson=hit.lesson,
+        lesson=lesson,
+        propensity=propensity,
         eligible=tuple(worth(name, snapshot.impact, policy) for name in LEARNER_DIRECTED),
         expected_value=chosen.expected,
         rule=(hit.key, hit.version),
@@ -240,17 +242,14 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         exemption = "critical_role"
     hit = _content(snapshot, action)
     if hit is not None:
-        if not hit.lesson or action not in WITH_LESSON:
+        if action not in WITH_LESSON:  # a step that has a lesson anyway keeps its kind
             action = hit.action
         reasons.append(_named(hit))
     chosen = worth(action, snapshot.impact, policy)
     eligible = tuple(worth(name, snapshot.impact, policy) for name in ACTIONS[1:])
     if chosen.expected <= 0:
         return _nothing(snapshot, policy, held, band, "not_worth_it", chosen.expected, eligible)
-    if hit is not None and hit.lesson:
-        lesson, propensity = hit.lesson, 1.0
-    else:
-        lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0)
+    lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0, hit)
     return Choice(
         action=action,
         reasons=tuple(reasons),
@@ -273,7 +272,12 @@ def _content(snapshot: Snapshot, action: str) -> RuleHit | None:
     if action not in LEARNER_DIRECTED:
         return None
     return next(
-        (hit for hit in snapshot.rules if not hit.opens and (hit.lesson or hit.action == action)), None
+        (
+            hit
+            for hit in snapshot.rules
+            if not hit.opens and (hit.action in WITH_LESSON or hit.action == action)
+        ),
+        None,
     )
 
 
@@ -326,8 +330,10 @@ def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[tri
     )
 
 
-def _lesson(snapshot: Snapshot, action: str, step: int) -> tuple[str, float]:
-    """A lesson for actions that carry one, drawn by hash, and the chance with which it was drawn."""
+def _lesson(snapshot: Snapshot, action: str, step: int, hit: RuleHit | None = None) -> tuple[str, float]:
+    """A lesson for actions that carry one: the rule's, else drawn by hash, and the chance with which it was drawn."""
+    if hit is not None and hit.lesson:
+        return hit.lesson, 1.0
     if action not in WITH_LESSON or not snapshot.lessons:
         return "", 1.0
     digest = hashlib.sha256(f"lesson:{snapshot.enrolment_id}:{step}".encode()).digest()

@@ -90,12 +90,17 @@ def snapshots(
         left = [offer for offer in offered if offer.key not in taken[learner.pk]]
         offers[enrolment.pk] = {offer.key for offer in left}
         known = (snapshot.seen.competency,) if snapshot.seen.competency else ()
+        asked = (*known, *roles.get(learner.job_role_id or 0, ()))
         fitting = catalogue.suited(
             left,
-            competencies=(*known, *roles.get(learner.job_role_id or 0, ())),
+            competencies=asked,
             language=learner.language,
         )
-        snapshot = msgspec.structs.replace(snapshot, lessons=tuple(offer.key for offer in fitting))
+        snapshot = msgspec.structs.replace(
+            snapshot,
+            lessons=tuple(offer.key for offer in fitting),
+            lessons_fit=any(offer.competency in asked for offer in fitting),
+        )
         if risk is not None:
             told = reasons.kept(risk.reasons, days_inactive=snapshot.days_inactive)
             snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))

@@ -68,7 +68,7 @@ class RuleHit(msgspec.Struct, frozen=True):
     key: str
     version: int
     action: str
-    lesson: str = ""  # the lesson it names, or that fits the competency; "" for none
+    lesson: str = ""  # the lesson it names; "" for whichever of those that fit, or for none
     opens: bool = False  # acts where no trigger holds, in an episode of its own
     message: str = ""
     since: datetime | None = None
@@ -120,6 +120,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     course: str = ""  # its IRI
     past: tuple[PastEpisode, ...] = ()
+    lessons_fit: bool = False  # they teach the weakest competency, or what the role asks for
     did: tuple[Did, ...] = ()
     rules: tuple[RuleHit, ...] = ()  # that apply now, in the order in which they are asked
     rules_review_at: datetime | None = None  # when time alone could next make a rule apply

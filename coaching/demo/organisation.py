@@ -47,7 +47,7 @@ UNITS = (  # code, name, parent, time zone
     ("hl-office", "Offices", "hl", ""),
 )
 TEAMS = tuple(code for code, *_ in UNITS if code not in ("hl", "hl-ops", "hl-service"))
-ROLES = (  # code, name, impact, share in 100, competencies
+ROLES = (  # code, name, impact, share in 100, lessons of its competencies
     ("fitter", "Maintenance fitter", "elevated", 22, ("lock-out-tag-out",)),
     ("signaller", "Signaller", "critical", 7, ("lock-out-tag-out", "personal-data-at-work")),
     ("station", "Station assistant", "standard", 33, ("spotting-phishing",)),
@@ -115,7 +115,7 @@ def _roles() -> list[JobRole]:
     drawn = []
     for code, name, impact, share, keys in ROLES:
         role, _ = JobRole.objects.get_or_create(code=code, defaults={"name": name, "impact": impact})
-        for competency in Competency.objects.filter(key__in=keys):
+        for competency in Competency.objects.filter(lessons__key__in=keys):
             RoleCompetency.objects.get_or_create(job_role=role, competency=competency)
         drawn += [role] * share
     return drawn

@@ -135,11 +135,12 @@ def _hit(rule: Rule, snapshot: Snapshot, offers: Collection[str]) -> RuleHit | N
     if rule.action != Rule.Step.NUDGE:
         if (
             rule.lesson is None
-        ):  # the one that suits: of the weakest competency, else of what the role asks for
-            lesson = next(iter(snapshot.lessons), "")
+        ):  # drawn when deciding; a lesson on anything would help nobody with what was seen
+            if not snapshot.lessons_fit:
+                return None
         elif rule.lesson.key in offers:
             lesson = rule.lesson.key
-        if not lesson:
+        else:
             return None
     return RuleHit(
         key=rule.key,

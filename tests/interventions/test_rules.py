@@ -15,7 +15,7 @@ from interventions.rules import store
 from interventions.rules.condition import Clause, When
 from interventions.situation import snapshots
 from interventions.snapshot import RuleHit, restore
-from learners.models import Role, User
+from learners.models import Competency, Role, RoleCompetency, User
 from signals.models import Label
 from tests.interventions.test_triggers import NOW as MONDAY
 from tests.interventions.test_triggers import episode, snapshot
@@ -40,6 +40,13 @@ class TestDeciding:
         choice = decide(snapshot(days=9, risk=0.8, rules=(EXAMPLE,), lessons=("phishing",)), Document())
 
         assert (choice.action, choice.lesson) == ("lesson_nudge", "lock-out-tag-out")
+
+    def test_it_draws_among_those_that_fit_where_it_names_none(self) -> None:
+        fitting = RuleHit("refresher", 1, "lesson")
+        choice = decide(snapshot(days=9, rules=(fitting,), lessons=("a", "b"), lessons_fit=True), Document())
+
+        assert (choice.action, choice.propensity, choice.rule) == ("lesson", 0.5, ("refresher", 1))
+        assert choice.lesson in ("a", "b")
 
     def test_it_never_turns_a_person_into_a_message_or_a_message_into_a_person(self) -> None:
         current = episode("inactivity", failed_attempts=2, step=2)
@@ -187,6 +194,25 @@ class TestOnTheWholePath:
         assert [hit.key for hit in seen.rules] == ["onboarded"]
         assert [did.what for did in seen.did] == ["urn:onboarding"]
         assert restore(msgspec.to_builtins(seen)) == seen
+
+    def test_it_gives_a_lesson_only_where_one_fits(self) -> None:
+        journey = Journey()
+        make_rule(
+            key="fitting",
+            action="lesson",
+            when={"clauses": [{"fact": "days_inactive", "op": "at_least", "value": 0}]},
+        )
+
+        def hits() -> list[str]:
+            seen = snapshots([journey.enrolment.pk], policy=Document(), policy_version=1, now=journey.now)
+            return [hit.key for hit in seen[journey.enrolment.pk].rules]
+
+        assert hits() == []
+        assert journey.learner.job_role is not None
+        RoleCompetency.objects.create(
+            job_role=journey.learner.job_role, competency=Competency.objects.get(key="giving-feedback")
+        )
+        assert hits() == ["fitting"]
 
     def test_it_gives_no_lesson_twice(self) -> None:
         journey = Journey()
