@@ -30,7 +30,7 @@ class ReadForm(forms.Form):
 class RuleAdmin(admin.ModelAdmin):
     """Versions of rules. A draft is edited by form; what was in force is only read, and edited as a new draft."""
 
-    list_display = ("title", "version", "state", "in_words", "owner_name", "expires_on", "flags", "what_next")
+    list_display = ("title", "state", "flags", "what_next", "in_words", "owner_name", "expires_on", "version")
     list_filter = ("state", "acts_alone", "needs_review")
     list_select_related = ("owner", "lesson")
     search_fields = ("title", "key")
