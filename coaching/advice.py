@@ -91,8 +91,19 @@ ADVICE: dict[str, dict[str, Advice]] = {
 }
 
 
+# Which of these fits what was seen.
+ALIKE = {
+    "inactivity": "inactivity",
+    "engagement": "inactivity",
+    "pace": "inactivity",
+    "deadline": "inactivity",
+    "mastery": "mastery",
+    "failures": "mastery",
+}
+
+
 def advice(triggers: list[str], language: str) -> Advice:
     """What fits what was seen; inactivity and results have their own words, anything else the general ones."""
     texts = ADVICE["de" if language.startswith("de") else "en"]
-    known = [key for key in triggers if key in ("inactivity", "mastery")]
+    known = [ALIKE[key] for key in triggers if key in ALIKE]
     return texts[known[0]] if known else texts["composite"]

@@ -70,7 +70,8 @@ def dismiss(
 ) -> None:
     """Says no, for one of the six reasons. Each has its effect; all stop the step and close the case.
 
-    Not at risk: the label says so, and the episode counts as recovered. Away: nothing is looked at until ``until``.
+    Not at risk: the label says so, and the episode ends as not needed, which is no recovery.
+    Away: nothing is looked at until ``until``.
     Wrong data: the identity is up for review. Asked to stop: consent to nudges is withdrawn.
     """
     _seen(case, version)
@@ -85,7 +86,9 @@ def dismiss(
             _label(case, flag_was_right, now)
         _stop(case, by, now)
         if case.is_escalation or reason == DismissReason.NOT_AT_RISK:
-            episodes.settle(episode=case.episode, recovered=reason == DismissReason.NOT_AT_RISK, now=now)
+            episodes.settle(
+                episode=case.episode, recovered=False, was_needed=flag_was_right is not False, now=now
+            )
         if reason == DismissReason.AWAY and until is not None:
             Watch.objects.update_or_create(enrolment_id=case.enrolment_id, defaults={"review_at": until})
         elif reason == DismissReason.WRONG_DATA:
@@ -136,7 +139,9 @@ def close(
     with transaction.atomic():
         _move(case, version, state=Case.State.CLOSED, closed_at=now, snoozed_until=None)
         _stop(case, by, now)
-        episodes.settle(episode=case.episode, recovered=recovered, now=now)
+        episodes.settle(
+            episode=case.episode, recovered=recovered, was_needed=flag_was_right is not False, now=now
+        )
         if flag_was_right is not None:
             _label(case, flag_was_right, now)
         _verdict(
@@ -200,6 +205,8 @@ def _flag_was_right(reason: str) -> bool | None:
 
 
 def _label(case: Case, value: bool, now: datetime) -> None:
+    if case.episode.rule_id is not None:
+        return  # a rule acted where nobody was flagged: there is no flag to be right or wrong
     labels.record(
         enrolment_id=case.enrolment_id,
         as_of=case.decision.at,

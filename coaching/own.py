@@ -136,7 +136,7 @@ def known(learner: Learner) -> list[Known]:
         .prefetch_related(
             Prefetch(
                 "help_requests",
-                queryset=HelpRequest.objects.filter(answered_at__isnull=True),
+                queryset=HelpRequest.objects.filter(answered_at__isnull=True, asked_by__isnull=True),
                 to_attr="open_requests",
             )
         )

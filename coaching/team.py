@@ -116,7 +116,9 @@ def team(user: User, *, now: datetime) -> Team:
     if enough:
         asked_about = {card.ask.enrolment_id for card in (*cards, *taken)}
         built.handled = (
-            Episode.objects.filter(enrolment__learner_id__in=sharing, closed_at__isnull=True)
+            Episode.objects.filter(
+                enrolment__learner_id__in=sharing, closed_at__isnull=True, rule__isnull=True
+            )
             .exclude(enrolment_id__in=asked_about)
             .aggregate(people=Count("enrolment__learner_id", distinct=True))["people"]
         )

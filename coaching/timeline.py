@@ -22,7 +22,10 @@ class Entry:
 def timeline(episode: Episode) -> list[Entry]:
     """Everything that happened in this episode, in order; four queries whatever its length."""
     names = ", ".join(TROUBLE.get(key, key).lower() for key in episode.triggers)
-    entries = [Entry(episode.signal_at, "eye", "Something was noticed", f"{names.capitalize()}.")]
+    began = Entry(episode.signal_at, "eye", "Something was noticed", f"{names.capitalize()}.")
+    if episode.rule is not None:
+        began = Entry(episode.signal_at, "spark", "A rule applied", f"{episode.rule.title}.")
+    entries = [began]
     decisions = (
         Decision.objects.filter(episode=episode)
         .exclude(action="monitor")

@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import busy_weeks, entry, evidence, inbox, looks, me, profile, quality, team, why_not
+from coaching.views import (
+    busy_weeks,
+    entry,
+    evidence,
+    inbox,
+    looks,
+    me,
+    profile,
+    quality,
+    rules,
+    team,
+    why_not,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -22,6 +34,9 @@ urlpatterns: list[URLPattern] = [
     path("why-not/", why_not.people, name="why_not_people"),
     path("why-not/<uuid:learner_id>/", why_not.of_learner, name="why_not"),
     path("me/why-not/", why_not.of_mine, name="my_why_not"),
+    path("team/look/", team.please_look, name="please_look"),
+    path("review/rules/", rules.to_review, name="rules_to_review"),
+    path("review/rules/<int:rule_id>/", rules.say_yes, name="review_rule"),
     path("quality/", quality.sources, name="quality"),
     path("quality/findings/<int:finding_id>/normal/", quality.call_normal, name="call_normal"),
     path("me/", me.me, name="me"),

@@ -16,14 +16,24 @@ TROUBLE = {
     "inactivity": "Quiet for longer than usual",
     "mastery": "Results below the goal",
     "composite": "Several signs together",
+    "pace": "Behind the plan",
+    "failures": "One part is not working out yet",
+    "deadline": "Due soon, much to do",
+    "engagement": "Less active than usual",
     "learner_asked": "Asked for help",
+    "manager_asked": "The manager asked for a look",
     "contest": "Says we are wrong",
 }
 TROUBLE_ICONS = {
     "inactivity": "moon",
     "mastery": "target",
     "composite": "layers",
+    "pace": "route",
+    "failures": "target",
+    "deadline": "clock",
+    "engagement": "moon",
     "learner_asked": "hand",
+    "manager_asked": "users",
     "contest": "flag",
 }
 IMPACT = {"standard": "Standard role", "elevated": "Elevated role", "critical": "Critical role"}
@@ -45,8 +55,11 @@ PROOF = {
 
 def trouble(triggers: Iterable[str]) -> tuple[str, str]:
     """The kind of trouble in words, and its icon. A wish of the learner counts before what we saw."""
-    keys = [key for key in TROUBLE if key in set(triggers)]
-    asked = [key for key in ("contest", "learner_asked") if key in keys]
+    given = list(triggers)
+    if any(key.startswith("rule-") for key in given):
+        return "A rule's suggestion; no trouble", "spark"
+    keys = [key for key in TROUBLE if key in given]
+    asked = [key for key in ("contest", "learner_asked", "manager_asked") if key in keys]
     first = next(iter(asked + keys), "composite")
     return TROUBLE[first], TROUBLE_ICONS[first]
 

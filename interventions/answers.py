@@ -20,6 +20,11 @@ def answer(*, decision: Decision, kind: str, now: datetime, text: str = "") -> A
     return given
 
 
+def helped(*, decision: Decision, did: bool) -> bool:
+    """Keeps whether the step helped, once it was answered; False where there is no answer to add it to."""
+    return bool(Answer.objects.filter(decision=decision).update(helped=did))
+
+
 def ask_for_help(
     *, enrolment: Enrolment, kind: str, text: str, now: datetime, decision: Decision | None = None
 ) -> HelpRequest:

@@ -9,10 +9,12 @@ from django.db.models import F
 from consent import audit
 from consent.actors import Party
 from interventions import episodes, route
-from interventions.models import Decision, Episode, Escalation, ManagerAsk
+from interventions.models import Attempt, Decision, Episode, Escalation, ManagerAsk
 from interventions.policy import store
+from signals import labels
 
 State = ManagerAsk.State
+NEEDED_HELP = "needed_help@1"
 LOOK_AGAIN = timedelta(days=7)  # a word needs longer than a nudge to show
 
 
@@ -25,10 +27,10 @@ def accept(*, ask: ManagerAsk, version: int, now: datetime) -> None:
     _move(ask, version, now, state=State.ACCEPTED)
 
 
-def done(*, ask: ManagerAsk, version: int, now: datetime) -> None:
-    """The manager did it; the episode goes on being watched."""
+def done(*, ask: ManagerAsk, version: int, now: datetime, action_helped: bool | None = None) -> None:
+    """The manager did it, and may say whether it helped; the episode goes on being watched."""
     with transaction.atomic():
-        _move(ask, version, now, state=State.DONE)
+        _move(ask, version, now, state=State.DONE, action_helped=action_helped)
         _next_step(ask, now, look_again_at=now + LOOK_AGAIN)
 
 
@@ -37,13 +39,31 @@ def not_now(*, ask: ManagerAsk, version: int, until: datetime, now: datetime) ->
     _move(ask, version, now, state=State.SNOOZED, snoozed_until=until)
 
 
-def wrong(*, ask: ManagerAsk, version: int, reason: str, now: datetime) -> None:
-    """The manager says that nothing is the matter: the episode ends here."""
+def wrong(
+    *, ask: ManagerAsk, version: int, reason: str, now: datetime, flag_was_right: bool | None = None
+) -> None:
+    """The manager says that something is wrong with this: the episode ends here.
+
+    ``flag_was_right`` False: nobody needed help, and the label says so. None: they spoke of something else, such as
+    leave or a wrong person.
+    """
     with transaction.atomic():
-        _move(ask, version, now, state=State.WRONG, note=reason)
+        _move(ask, version, now, state=State.WRONG, note=reason, flag_was_right=flag_was_right)
         episode = Decision.objects.select_related("episode").get(pk=ask.decision_id).episode
         assert episode is not None
-        episodes.settle(episode=episode, recovered=False, now=now)
+        episodes.settle(episode=episode, recovered=False, was_needed=flag_was_right is not False, now=now)
+        if flag_was_right is not None:
+            decision = Decision.objects.get(pk=ask.decision_id)
+            labels.record(
+                enrolment_id=ask.enrolment_id,
+                as_of=decision.at,
+                definition=NEEDED_HELP,
+                value=flag_was_right,
+                horizon_days=0,
+                treated=Attempt.objects.filter(episode=episode).exists(),
+                propensity=decision.propensity,
+                now=now,
+            )
 
 
 def hand_on(*, ask: ManagerAsk, version: int, now: datetime) -> None:
@@ -113,6 +133,7 @@ def _move(
     state: str,
     snoozed_until: datetime | None = None,
     note: str = "",
+    **verdict: bool | None,
 ) -> None:
     moved = ManagerAsk.objects.filter(
         pk=ask.pk, version=version, state__in=(State.OPEN, State.ACCEPTED)
@@ -123,6 +144,7 @@ def _move(
         answered_at=now,
         snoozed_until=snoozed_until,
         note=note,
+        **verdict,
     )
     if not moved:
         raise StaleVersion("This was changed in the meantime; look again before you decide.")

@@ -1,8 +1,10 @@
 """Lessons and words by key and language, and the rules our words obey."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from django.db.models import Prefetch
 
 from interventions import catalogue_data
 from interventions.models import Lesson, LessonText, MessageText
@@ -58,22 +60,44 @@ def lesson_text(lesson: Lesson, language: str) -> LessonText:
     raise NoSuchLesson(f"The lesson {lesson.key} has no text; add one in the admin.")
 
 
-def lesson_for(*, competency_key: str | None, language: str) -> Lesson:
-    """The lesson to offer: of this competency before others, in this language before others, then by key."""
-    wanted = _languages(language)
+class Offer(NamedTuple):
+    """A lesson that can be offered: its key, the competency it teaches, the languages it exists in."""
+
+    key: str
+    competency: str | None
+    languages: frozenset[str]
+
+
+def offers() -> list[Offer]:
+    """Every active lesson that has a text, by key; two queries."""
     rows = Lesson.objects.filter(is_active=True).order_by("key", "pk")
-    candidates = list(rows.select_related("competency").prefetch_related("texts"))
-    candidates = [lesson for lesson in candidates if lesson.texts.all()]
-    if not candidates:
-        raise NoSuchLesson("No active lesson has a text; switch one on in the admin.")
+    return [
+        Offer(
+            lesson.key,
+            lesson.competency.key if lesson.competency else None,
+            frozenset(text.language for text in lesson.texts.all()),
+        )
+        for lesson in rows.select_related("competency").prefetch_related(
+            Prefetch("texts", LessonText.objects.only("lesson", "language"))
+        )
+        if lesson.texts.all()
+    ]
 
-    def preference(lesson: Lesson) -> tuple[int, int, str]:
-        spoken = {text.language for text in lesson.texts.all()}
-        place = next((n for n, name in enumerate(wanted) if name in spoken), len(wanted))
-        fits = lesson.competency is not None and lesson.competency.key == competency_key
-        return (0 if competency_key is not None and fits else 1, place, lesson.key)
 
-    return min(candidates, key=preference)
+def suited(offers: Iterable[Offer], *, competencies: Sequence[str], language: str) -> list[Offer]:
+    """The lessons that suit best and equally well, by key: of the first of these competencies that has any, else all;
+    and of those the ones in the first of the learner's languages that has any, else all."""
+    left = sorted(offers)
+    for competency in competencies:
+        fitting = [offer for offer in left if offer.competency == competency]
+        if fitting:
+            left = fitting
+            break
+    for wanted in _languages(language):
+        spoken = [offer for offer in left if wanted in offer.languages]
+        if spoken:
+            return spoken
+    return left
 
 
 def message(key: str, fallback_key: str, language: str, values: Mapping[str, object]) -> tuple[str, str]:

@@ -10,14 +10,17 @@ import msgspec
 
 from interventions import triggers
 from interventions.policy.document import ACTIONS, Document
-from interventions.snapshot import CONTEST, HELP, Snapshot
+from interventions.snapshot import CONTEST, HELP, MANAGER, RuleHit, Snapshot
 from interventions.triggers import HIGH, MEDIUM
 from interventions.value import Worth, objection, worth
 
 LEARNER_DIRECTED = ("nudge", "lesson", "lesson_nudge")
+WITH_LESSON = ("lesson", "lesson_nudge")
 HUMAN_DIRECTED = ("manager", "coach")
 ON_LEAVE = "leave"
 LOOK_AGAIN = timedelta(days=7)
+# What somebody asked for → why a person comes without an attempt first.
+EXEMPTIONS = {HELP: "learner_asked", CONTEST: "contest", MANAGER: "manager_asked"}
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -37,6 +40,7 @@ class Choice(msgspec.Struct, frozen=True):
     propensity: float = 1.0
     expected_value: float | None = None
     review_at: datetime | None = None
+    rule: tuple[str, int] | None = None  # key and version of the rule that chose it
 
 
 def decide(snapshot: Snapshot, policy: Document) -> Choice:
@@ -47,18 +51,31 @@ def decide(snapshot: Snapshot, policy: Document) -> Choice:
     watched = "record" in snapshot.scopes and "profile" in snapshot.scopes
     if not watched and snapshot.request is None:  # a call for help is heard even where we may not watch
         return Choice("monitor", ("no_consent",), end_episode="consent" if episode else "")
+    if (
+        not watched and snapshot.request == MANAGER
+    ):  # the wish of another does not count against the learner's no
+        return Choice("monitor", ("no_consent",), end_episode="consent" if episode else "")
     held = triggers.held(snapshot, policy)
+    armed, why_not = triggers.opening(held, snapshot, policy)
+    if episode is not None and episode.rule:
+        return _of_rule(snapshot, policy, armed)
     if snapshot.request is not None and not (episode and episode.with_person):
-        return _human(snapshot, policy, "learner_asked" if snapshot.request == HELP else CONTEST, held)
+        return _human(snapshot, policy, EXEMPTIONS[snapshot.request], held)
     if episode is not None:
         waiting = _wait(snapshot, policy)
         if waiting is not None:
             return waiting
     else:
         review_at = triggers.next_review_at(snapshot, policy)
-        if not held:
+        if not armed:
+            by_rule = _by_rule(snapshot, policy)
+            if by_rule is not None:
+                return by_rule
+            if held:
+                return Choice("monitor", (why_not,), triggers=_keys(held), review_at=review_at)
             unsure = triggers.risk_band(snapshot, policy) is None
             return Choice("monitor", ("too_little_known" if unsure else "no_trigger",), review_at=review_at)
+        held = armed
         if not snapshot.in_pilot:
             return Choice("monitor", ("not_in_pilot",), triggers=_keys(held))
         rest = _rest_until(snapshot, policy)
@@ -67,6 +84,70 @@ def decide(snapshot: Snapshot, policy: Document) -> Choice:
     if not held:
         return Choice("monitor", ("easing",), review_at=_in_a_day(snapshot))
     return _act(snapshot, policy, held)
+
+
+def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
+    """The step of a rule that acts where no trigger does, in an episode of its own; None where none applies.
+
+    It goes through everything a step of the matrix does: pilot, consent, a channel, expected value, and later approval,
+    cap and quiet hours. Whom a person has just asked to leave alone, a rule leaves alone too.
+    """
+    hit = next((hit for hit in snapshot.rules if hit.opens and hit.action in LEARNER_DIRECTED), None)
+    if hit is None or not snapshot.in_pilot:
+        return None
+    rested = snapshot.settled_at is None or (
+        snapshot.settled_at + timedelta(days=policy.limits.declined_days) <= snapshot.now
+    )
+    if not rested:
+        return None
+    chosen = worth(hit.action, snapshot.impact, policy)
+    cannot = _cannot_reach(snapshot, policy) or ("not_worth_it" if chosen.expected <= 0 else "")
+    if cannot:
+        return Choice(
+            "monitor",
+            (cannot, _named(hit)),
+            expected_value=chosen.expected,
+            review_at=triggers.next_review_at(snapshot, policy),
+        )
+    lesson, propensity = _lesson(snapshot, hit.action, 0, hit)
+    return Choice(
+        action=hit.action,
+        reasons=(_named(hit),),
+        open_episode=True,
+        triggers=(f"rule-{hit.key}",),
+        signal_at=hit.since or snapshot.now,
+        ladder="normal",
+        band=triggers.risk_band(snapshot, policy),
+        lesson=lesson,
+        propensity=propensity,
+        eligible=tuple(worth(name, snapshot.impact, policy) for name in LEARNER_DIRECTED),
+        expected_value=chosen.expected,
+        rule=(hit.key, hit.version),
+    )
+
+
+def _of_rule(snapshot: Snapshot, policy: Document, armed: tuple[triggers.Held, ...]) -> Choice:
+    """An episode that a rule opened is its one step: it ends when that is over, or when there is real trouble."""
+    episode = snapshot.episode
+    assert episode is not None
+    if episode.with_person:
+        return Choice("monitor", ("with_a_person",))
+    if snapshot.request is not None or (armed and snapshot.in_pilot):
+        return Choice("monitor", ("trouble_first",), end_episode="rule_done", review_at=snapshot.now)
+    if episode.under_way:
+        end = episode.opened_at + timedelta(days=policy.ladder.episode_days)
+        if snapshot.now < end:
+            return Choice("monitor", ("step_under_way",), review_at=episode.window_ends_at or end)
+    return Choice(
+        "monitor",
+        ("rule_done",),
+        end_episode="rule_done",
+        review_at=triggers.next_review_at(snapshot, policy),
+    )
+
+
+def _named(hit: RuleHit) -> str:
+    return f"rule:{hit.key}:{hit.version}"
 
 
 def _keys(held: tuple[triggers.Held, ...]) -> tuple[str, ...]:
@@ -140,7 +221,7 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     band = triggers.risk_band(snapshot, policy)
     level = HIGH if band == HIGH else MEDIUM  # a trigger without a known risk is never treated as high
     failed = episode.failed_attempts if episode else 0
-    action = policy.matrix[snapshot.impact][level][min(failed, 2)]
+    action: str = policy.matrix[snapshot.impact][level][min(failed, 2)]
     reasons = [f"matrix:{snapshot.impact}:{level}:{min(failed, 2)}"]
     exemption = ""
     if action in LEARNER_DIRECTED:
@@ -162,6 +243,11 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         if snapshot.impact != "critical":
             return _nothing(snapshot, policy, held, band, "no_failed_attempt")
         exemption = "critical_role"
+    hit = _content(snapshot, action)
+    if hit is not None:
+        if action not in WITH_LESSON:  # a step that has a lesson anyway keeps its kind
+            action = hit.action
+        reasons.append(_named(hit))
     eligible = tuple(worth(name, snapshot.impact, policy, snapshot.compared) for name in ACTIONS[1:])
     chosen = next(one for one in eligible if one.action == action)
     against = objection(chosen, policy)
@@ -169,7 +255,7 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         return _nothing(snapshot, policy, held, band, against, chosen.expected, eligible)
     if snapshot.hold is not None and (action != "coach" or snapshot.hold.reason == ON_LEAVE):
         return _held(snapshot, policy, held, band, chosen, eligible)
-    lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0)
+    lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0, hit)
     return Choice(
         action=action,
         reasons=tuple(reasons),
@@ -183,6 +269,21 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         eligible=eligible,
         propensity=propensity,
         expected_value=chosen.expected,
+        rule=(hit.key, hit.version) if hit else None,
+    )
+
+
+def _content(snapshot: Snapshot, action: str) -> RuleHit | None:
+    """The rule that chooses what a learner-directed step says: its lesson, or its words where the step is the same."""
+    if action not in LEARNER_DIRECTED:
+        return None
+    return next(
+        (
+            hit
+            for hit in snapshot.rules
+            if not hit.opens and (hit.action in WITH_LESSON or hit.action == action)
+        ),
+        None,
     )
 
 
@@ -234,8 +335,10 @@ def _held(
 
 
 def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[triggers.Held, ...]) -> Choice:
-    """The learner asked for a person: no attempt is needed first."""
+    """Somebody asked for a person, the learner or their manager: no attempt is needed first."""
     episode = snapshot.episode
+    if exemption == EXEMPTIONS[MANAGER] and "coach" not in snapshot.scopes:
+        return _nothing(snapshot, policy, held, triggers.risk_band(snapshot, policy), "no_coach_consent")
     return Choice(
         action="coach",
         reasons=(exemption,),
@@ -250,9 +353,11 @@ def _human(snapshot: Snapshot, policy: Document, exemption: str, held: tuple[tri
     )
 
 
-def _lesson(snapshot: Snapshot, action: str, step: int) -> tuple[str, float]:
-    """A lesson for actions that carry one, drawn by hash, and the chance with which it was drawn."""
-    if action not in ("lesson", "lesson_nudge") or not snapshot.lessons:
+def _lesson(snapshot: Snapshot, action: str, step: int, hit: RuleHit | None = None) -> tuple[str, float]:
+    """A lesson for actions that carry one: the rule's, else drawn by hash, and the chance with which it was drawn."""
+    if hit is not None and hit.lesson:
+        return hit.lesson, 1.0
+    if action not in WITH_LESSON or not snapshot.lessons:
         return "", 1.0
     digest = hashlib.sha256(f"lesson:{snapshot.enrolment_id}:{step}".encode()).digest()
     return snapshot.lessons[int.from_bytes(digest[:8], "big") % len(snapshot.lessons)], 1.0 / len(

@@ -19,6 +19,7 @@ from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode
 from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.recipients import recipients
+from interventions.rules import applying
 from interventions.situation import snapshots
 
 MAX_TRIES = 6
@@ -53,7 +54,7 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         due = list(
             Delivery.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(decision_id=decision_id, state=State.QUEUED, due_at__lte=now)
-            .select_related("learner", "decision__enrolment__course", "decision__episode")
+            .select_related("learner", "decision__enrolment__course", "decision__episode__rule")
             .order_by("channel")
         )
         if not due:
@@ -107,6 +108,8 @@ def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str
         return Suppression.Reason.CONSENT
     episode = decision.episode
     if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, policy):
+        return Suppression.Reason.RECOVERED
+    if episode.rule is not None and not applying.still_holds(episode.rule, snapshot):
         return Suppression.Reason.RECOVERED
     return None
 

@@ -8,10 +8,14 @@ from interventions import route
 from interventions.models import Episode, HelpRequest
 
 
-def settle(*, episode: Episode, recovered: bool, now: datetime) -> None:
-    """Ends the episode by a person's word. The same trouble is left alone for the policy's ``declined_days``."""
+def settle(*, episode: Episode, recovered: bool, now: datetime, was_needed: bool = True) -> None:
+    """Ends the episode by a person's word. The same trouble is left alone for the policy's ``declined_days``.
+
+    ``was_needed`` False: the flag was wrong. That is no recovery, whatever was done meanwhile.
+    """
+    end = "not_needed" if not was_needed else "recovered" if recovered else "settled"
     with transaction.atomic():
-        route.end_episodes(episode_ids=[episode.pk], end="recovered" if recovered else "settled", now=now)
+        route.end_episodes(episode_ids=[episode.pk], end=end, now=now)
         HelpRequest.objects.filter(enrolment_id=episode.enrolment_id, answered_at__isnull=True).update(
             answered_at=now
         )

@@ -23,6 +23,7 @@ from interventions.models import (
     HelpRequest,
     Lesson,
     Policy,
+    Rule,
     Watch,
 )
 from interventions.policy import store
@@ -120,7 +121,8 @@ def _keep(
     now: datetime,
 ) -> list[Decision]:
     """Writes what was decided: episodes opened and ended, decisions, approvals asked, escalations with proof."""
-    episodes = _open_episodes(choices, now)
+    rules = _rules(choices)
+    episodes = _open_episodes(choices, rules, now)
     _end_episodes(choices, situations, now)
     overtaken = [
         situations[pk].episode.id  # type: ignore[union-attr]
@@ -145,6 +147,7 @@ def _keep(
             policy=policy_row,
             action=choice.action,
             lesson_id=lessons.get(choice.lesson),
+            rule_id=rules[choice.rule] if choice.rule else None,
             eligible=msgspec.to_builtins(choice.eligible),
             propensity=choice.propensity,
             expected_value=choice.expected_value,
@@ -180,7 +183,18 @@ def _keep(
     return decisions
 
 
-def _open_episodes(choices: dict[int, Choice], now: datetime) -> dict[int, Episode]:
+def _rules(choices: dict[int, Choice]) -> dict[tuple[str, int], int]:
+    """(key, version) of the rules that chose → their rows."""
+    wanted = {choice.rule for choice in choices.values() if choice.rule}
+    if not wanted:
+        return {}
+    rows = Rule.objects.filter(key__in={key for key, _ in wanted}).order_by("pk")
+    return {(key, version): pk for key, version, pk in rows.values_list("key", "version", "pk")}
+
+
+def _open_episodes(
+    choices: dict[int, Choice], rules: dict[tuple[str, int], int], now: datetime
+) -> dict[int, Episode]:
     opened = {
         pk: Episode(
             enrolment_id=pk,
@@ -188,6 +202,10 @@ def _open_episodes(choices: dict[int, Choice], now: datetime) -> dict[int, Episo
             ladder=choice.ladder,
             opened_at=now,
             signal_at=choice.signal_at or now,
+            # A rule that acts alone opens what it names; any other only chose what a step says.
+            rule_id=rules[choice.rule]
+            if choice.rule and choice.triggers == (f"rule-{choice.rule[0]}",)
+            else None,
         )
         for pk, choice in choices.items()
         if choice.open_episode

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from interventions import noticed
 from interventions.models import Attempt, Decision
 from interventions.snapshot import Snapshot, restore
 from interventions.wordlist import CONFIDENCE, REASONS, TRIED
@@ -37,7 +38,10 @@ def why(decision: Decision, language: str = "en") -> Explanation:
         return Explanation([], [], [], CONFIDENCE[language]["erased"], policy=policy)
     snapshot = restore(decision.snapshot)
     found = _reasons(snapshot, decision.enrolment.course.name)
-    told = list(dict.fromkeys([*_noticed(decision, snapshot, language), *reasons.sentences(found, language)]))
+    opened_by = decision.episode.triggers if decision.episode is not None else ()
+    own = [noticed.sentence(trigger, snapshot, language) for trigger in opened_by]
+    seen = [*filter(None, own), *_noticed(decision, snapshot, language)]
+    told = list(dict.fromkeys([*seen, *reasons.sentences(found, language)]))
     told = told[: reasons.MOST]
     return Explanation(
         sentences=_asked(snapshot, language) + told,

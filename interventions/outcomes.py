@@ -27,6 +27,9 @@ HORIZONS = {
 # any more, which says nothing about the person: no verdict, no outcome and no label, unless the merge is undone.
 _WATCHED = Q(decision__enrolment__learner__merged_into__isnull=True)
 
+# A rule that acts alone says something where nothing is the matter: there is nothing to recover from.
+_OF_TROUBLE = {"episode__rule__isnull": True}
+
 
 def judge(*, now: datetime, limit: int = 500) -> int:
     """Judges up to ``limit`` attempts whose window has closed; returns how many."""
@@ -94,7 +97,7 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
     with transaction.atomic():
         attempts = list(
             Attempt.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(_WATCHED, reached_at__lte=now - horizon)
+            .filter(_WATCHED, reached_at__lte=now - horizon, **(_OF_TROUBLE if name == RECOVERED_14D else {}))
             .filter(~Exists(Outcome.objects.filter(decision=OuterRef("decision"), measure=name)))
             .select_related("decision", "episode")
             .order_by("reached_at", "pk")[:limit]
@@ -107,7 +110,10 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
         Outcome.objects.bulk_create(
             [
                 Outcome(
-                    decision_id=attempt.decision_id, measure=name, value=float(attempt.pk in found), at=now
+                    decision_id=attempt.decision_id,
+                    measure=name,
+                    value=None if _says_nothing(name, attempt) else float(attempt.pk in found),
+                    at=now,
                 )
                 for attempt in attempts
             ],
@@ -119,13 +125,18 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
                     enrolment_id=attempt.decision.enrolment_id,
                     as_of=attempt.decision.at,
                     definition="recovered_14d@1",
-                    value=attempt.pk in found,
+                    value=None if _says_nothing(name, attempt) else attempt.pk in found,
                     horizon_days=horizon.days,
                     treated=True,
                     propensity=attempt.decision.propensity,
                     now=now,
                 )
     return len(attempts)
+
+
+def _says_nothing(name: str, attempt: Attempt) -> bool:
+    """Whoever did not need help has nothing to recover from: that is a verdict on the flag, not on the step."""
+    return name == RECOVERED_14D and attempt.episode.end == Episode.End.NOT_NEEDED
 
 
 def _answered(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:

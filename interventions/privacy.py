@@ -36,7 +36,7 @@ FIELDS = {
     "AlertSlot": Fields(
         personal=("learner", "holder"), other=("id", "kind", "place", "during", "decision", "state")
     ),
-    "Answer": Fields(personal=("kind",), other=("decision", "at")),
+    "Answer": Fields(personal=("kind", "helped"), other=("decision", "at")),
     "Approval": Fields(
         personal=("answered_by",), other=("decision", "state", "asked_at", "answered_at", "collected_at")
     ),
@@ -53,6 +53,7 @@ FIELDS = {
             "policy",
             "action",
             "lesson",
+            "rule",
             "eligible",
             "propensity",
             "expected_value",
@@ -78,7 +79,17 @@ FIELDS = {
     ),
     "Episode": Fields(
         personal=("enrolment", "triggers"),
-        other=("id", "ladder", "opened_at", "signal_at", "failed_attempts", "step", "closed_at", "end"),
+        other=(
+            "id",
+            "rule",
+            "ladder",
+            "opened_at",
+            "signal_at",
+            "failed_attempts",
+            "step",
+            "closed_at",
+            "end",
+        ),
     ),
     "Escalation": Fields(
         personal=("exemption",),
@@ -89,7 +100,7 @@ FIELDS = {
         other=("id", "unit", "name", "first_date", "last_date", "source", "calendar_uid", "declared_at"),
     ),
     "HelpRequest": Fields(
-        personal=("enrolment", "kind", "text"),
+        personal=("enrolment", "kind", "text", "asked_by"),
         other=("id", "decision", "asked_at", "escalated_at", "answered_at"),
     ),
     "Hold": Fields(personal=("reason", "name", "until"), other=("decision", "since", "released_at")),
@@ -100,7 +111,7 @@ FIELDS = {
         other=("id", "lesson", "decision", "started_at", "completed_at"),
     ),
     "ManagerAsk": Fields(
-        personal=("enrolment", "manager", "note"),
+        personal=("enrolment", "manager", "note", "flag_was_right", "action_helped"),
         other=(
             "id",
             "decision",
@@ -134,6 +145,29 @@ FIELDS = {
             "note",
         ),
     ),
+    "Rule": Fields(
+        personal=("owner", "reviewed_by", "created_by"),
+        other=(
+            "id",
+            "key",
+            "version",
+            "title",
+            "when",
+            "action",
+            "lesson",
+            "message",
+            "acts_alone",
+            "rest_days",
+            "position",
+            "expires_on",
+            "state",
+            "needs_review",
+            "review_reasons",
+            "reviewed_at",
+            "created_at",
+            "live_at",
+        ),
+    ),
     "Suppression": Fields(personal=("reason",), other=("decision", "at", "lost_to")),
     "Watch": Fields(personal=("enrolment",), other=("review_at",)),
 }
@@ -160,6 +194,8 @@ def export(subject: UUID) -> dict[str, Any]:
                 "policy__version",
                 "action",
                 "lesson__key",
+                "rule__key",
+                "rule__version",
                 "reasons",
                 "eligible",
                 "propensity",
@@ -188,7 +224,9 @@ def export(subject: UUID) -> dict[str, Any]:
             Delivery.objects.filter(learner=subject).order_by("due_at", "pk"),
             ("id", "decision_id", "channel", "subject", "body", "state", "due_at", "sent_at", "read_at"),
         ),
-        "answers": _rows(Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "at")),
+        "answers": _rows(
+            Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "helped", "at")
+        ),
         "lessons": _rows(
             LessonVisit.objects.filter(learner=subject).order_by("started_at", "pk"),
             ("lesson__key", "decision_id", "started_at", "completed_at", "answers", "score"),
@@ -199,7 +237,15 @@ def export(subject: UUID) -> dict[str, Any]:
         ),
         "manager_asks": _rows(
             ManagerAsk.objects.filter(enrolment__learner=subject).order_by("asked_at", "pk"),
-            ("decision_id", "state", "note", "asked_at", "answered_at"),
+            (
+                "decision_id",
+                "state",
+                "note",
+                "flag_was_right",
+                "action_helped",
+                "asked_at",
+                "answered_at",
+            ),
         ),
         "outcomes": _rows(
             Outcome.objects.filter(mine).order_by("at", "pk"), ("decision_id", "measure", "value", "at")

@@ -212,6 +212,8 @@ def end_episodes(*, episode_ids: Sequence[UUID], end: str, now: datetime) -> Non
         "course_ended": Reason.COURSE_ENDED,
         "consent": Reason.CONSENT,
         "expired": Reason.EXPIRED,
+        "rule_done": Reason.SUPERSEDED,
+        "not_needed": Reason.DECLINED,
     }[end]
     Episode.objects.filter(pk__in=episode_ids, closed_at__isnull=True).update(closed_at=now, end=end)
     standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(

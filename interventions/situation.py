@@ -10,10 +10,11 @@ import msgspec
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import holds, lifts
-from interventions.models import Attempt, Decision, Episode, HelpRequest, Lesson, LessonVisit, ManagerAsk
+from interventions import catalogue, holds, lifts, seen
+from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit, ManagerAsk
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
+from interventions.rules import applying
 from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
 from learners.models import Enrolment, User
 from signals.mastery.choice import weakest
@@ -44,9 +45,14 @@ def snapshots(
     episodes = _episodes(enrolment_ids)
     ends = _last_ends(enrolment_ids)
     requests = _requests(enrolment_ids)
-    lessons = _lessons(learner_ids)
     closed = holds.closed_times(learner_ids, now=now)
     compared = lifts.compared()
+    taken = _taken(learner_ids)
+    offered = catalogue.offers()
+    sights = seen.look(enrolments, now=now)
+    past = seen.past(enrolment_ids)
+    roles = seen.role_competencies({e.learner.job_role_id for e in enrolments if e.learner.job_role_id})
+    offers = {}
     built = {}
     for enrolment in enrolments:
         learner = enrolment.learner
@@ -69,7 +75,7 @@ def snapshots(
             impact=learner.job_role.impact if learner.job_role else "standard",
             scopes=tuple(scope.value for scope in SCOPES if learner.pk in allowed[scope]),
             reachable=learner.pk in with_account or bool(learner.email),
-            seen=_seen(enrolment, row.values if row else {}, now),
+            seen=_seen(enrolment, row.values if row else {}, sights, now),
             risk=risk.value if risk else None,
             coverage=risk.coverage if risk else 0.0,
             known_signals=risk.known_signals if risk else 0,
@@ -82,13 +88,28 @@ def snapshots(
             request=requests.get(enrolment.pk),
             hold=_hold(closed[learner.pk], now),
             compared=compared,
-            lessons=tuple(key for key in lessons[None] if key not in lessons[learner.pk]),
+            course=enrolment.course.iri,
+            past=past.get(enrolment.pk, ()),
+        )
+        left = [offer for offer in offered if offer.key not in taken[learner.pk]]
+        offers[enrolment.pk] = {offer.key for offer in left}
+        known = (snapshot.seen.competency,) if snapshot.seen.competency else ()
+        asked = (*known, *roles.get(learner.job_role_id or 0, ()))
+        fitting = catalogue.suited(
+            left,
+            competencies=asked,
+            language=learner.language,
+        )
+        snapshot = msgspec.structs.replace(
+            snapshot,
+            lessons=tuple(offer.key for offer in fitting),
+            lessons_fit=any(offer.competency in asked for offer in fitting),
         )
         if risk is not None:
             told = reasons.kept(risk.reasons, days_inactive=snapshot.days_inactive)
             snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))
         built[enrolment.pk] = snapshot
-    return built
+    return applying.apply(built, offers=offers, now=now)
 
 
 def _hold(closed: tuple[holds.Closed, ...], now: datetime) -> HoldView | None:
@@ -96,7 +117,7 @@ def _hold(closed: tuple[holds.Closed, ...], now: datetime) -> HoldView | None:
     return None if one is None else HoldView(one.reason, one.name, holds.reopening(closed, now))
 
 
-def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:
+def _seen(enrolment: Enrolment, values: dict[str, Any], sights: seen.Sights, now: datetime) -> Seen:
     started_at = datetime.combine(enrolment.starts_on, time(), UTC)
     last = values.get("last_active_at")
     mastery, source = weakest(values)
@@ -108,11 +129,15 @@ def _seen(enrolment: Enrolment, values: dict[str, Any], now: datetime) -> Seen:
         mastery_from=source,
         fail_rate=values.get("fail_rate"),
         failures_in_a_row=values.get("failures_in_a_row") or 0,
+        **seen.seen(enrolment, values, sights, mastery=(mastery, source)),
+        **seen.plan(enrolment, values, sights, now=now),
     )
 
 
 def _episodes(enrolment_ids: Sequence[int]) -> dict[int, EpisodeView]:
-    episodes = list(Episode.objects.filter(enrolment_id__in=enrolment_ids, closed_at__isnull=True))
+    episodes = list(
+        Episode.objects.filter(enrolment_id__in=enrolment_ids, closed_at__isnull=True).select_related("rule")
+    )
     ids = [episode.pk for episode in episodes]
     acting: dict[UUID, list[Decision]] = defaultdict(list)
     for decision in (
@@ -160,6 +185,7 @@ def _view(episode: Episode, acting: list[Decision], attempts: list[Attempt]) -> 
         lapsed_reason=_suppression(last) if last else None,
         lapsed_at=last.lapsed_at if last else None,
         capped_in_a_row=capped,
+        rule=episode.rule.key if episode.rule else "",
     )
 
 
@@ -178,9 +204,8 @@ def _still_with_person(decision: Decision) -> bool:
 def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
     ends: dict[int, tuple[datetime | None, datetime | None]] = {}
     rows = (
-        Episode.objects.filter(enrolment_id__in=enrolment_ids, end__in=("recovered", "settled"))
-        .order_by("enrolment_id", "end", "-closed_at")
-        .distinct("enrolment_id", "end")
+        Episode.objects.filter(enrolment_id__in=enrolment_ids, end__in=("recovered", "settled", "not_needed"))
+        .order_by("enrolment_id", "closed_at", "pk")
         .values_list("enrolment_id", "end", "closed_at")
     )
     for enrolment_id, end, closed_at in rows:
@@ -190,23 +215,22 @@ def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None,
 
 
 def _requests(enrolment_ids: Sequence[int]) -> dict[int, str]:
-    """The open wish of each enrolment; a contest is heard before a call for help."""
+    """The open wish of each enrolment; a contest is heard before a call for help, either before the manager's."""
     rows = HelpRequest.objects.filter(
         enrolment_id__in=enrolment_ids, answered_at__isnull=True, escalated_at__isnull=True
     ).order_by("enrolment_id", "-kind")
     return {enrolment_id: kind for enrolment_id, kind in rows.values_list("enrolment_id", "kind")}
 
 
-def _lessons(learner_ids: set[UUID]) -> dict[UUID | None, list[str]]:
-    """All active lesson keys under None, and per learner those already taken or suggested."""
-    found: dict[UUID | None, list[str]] = defaultdict(list)
-    found[None] = list(Lesson.objects.filter(is_active=True).order_by("key").values_list("key", flat=True))
+def _taken(learner_ids: set[UUID]) -> dict[UUID, set[str]]:
+    """Per learner the keys of the lessons already taken or suggested."""
+    found: dict[UUID, set[str]] = defaultdict(set)
     for learner_id, key in LessonVisit.objects.filter(learner_id__in=learner_ids).values_list(
         "learner_id", "lesson__key"
     ):
-        found[learner_id].append(key)
+        found[learner_id].add(key)
     for learner_id, key in Decision.objects.filter(
         enrolment__learner_id__in=learner_ids, lesson__isnull=False, lapsed_at__isnull=True
     ).values_list("enrolment__learner_id", "lesson__key"):
-        found[learner_id].append(key)
+        found[learner_id].add(key)
     return found

@@ -11,6 +11,7 @@ import msgspec
 
 HELP = "help"
 CONTEST = "contest"
+MANAGER = "manager"  # the manager asks somebody to look
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -25,6 +26,52 @@ class Seen(msgspec.Struct, frozen=True):
     # What mastery rests on: "answers" to items of competencies (the weakest one's), or the last five "scores".
     # Decisions from before this was kept looked at scores.
     mastery_from: str = "scores"
+    competency: str | None = None  # the key of the weakest one, where answers say which
+    # The plan as of now, not as of when features were computed: steps fall due by time alone.
+    steps: int | None = None
+    steps_done: int | None = None
+    steps_due: int | None = None
+    next_step_due_at: datetime | None = None
+    last_step_done_at: datetime | None = None
+    due_at: datetime | None = None  # the last moment of the day on which the course is due
+    # Competencies or activities failed more than once and not passed since; the most failures on one of any.
+    open_concepts: int | None = None
+    repeated_failures: int | None = None
+    last_result_at: datetime | None = None
+    # Bit n is set where the learner was active n UTC days ago: their rhythm, as one whole number of 63 bits.
+    active_days: int | None = None
+    # The video left unfinished last, here or outside of courses, within 30 days: the share seen, and when.
+    video_share: float | None = None
+    video_at: datetime | None = None
+    joined_at: datetime | None = None  # the start of the day on which they began to work here
+
+
+class Did(msgspec.Struct, frozen=True):
+    """Something a rule in force asks about (an activity's IRI) that the learner completed lately, in any course."""
+
+    what: str
+    at: datetime
+
+
+class PastEpisode(msgspec.Struct, frozen=True):
+    """How the last episode that a trigger opened has ended. ``eased``: the lowest risk since then, where it moved."""
+
+    trigger: str
+    closed_at: datetime
+    end: str
+    eased: float | None = None
+
+
+class RuleHit(msgspec.Struct, frozen=True):
+    """A rule in force whose condition held: which version, and what it chooses."""
+
+    key: str
+    version: int
+    action: str
+    lesson: str = ""  # the lesson it names; "" for whichever of those that fit, or for none
+    opens: bool = False  # acts where no trigger holds, in an episode of its own
+    message: str = ""
+    since: datetime | None = None
 
 
 class EpisodeView(msgspec.Struct, frozen=True):
@@ -42,6 +89,7 @@ class EpisodeView(msgspec.Struct, frozen=True):
     lapsed_reason: str | None = None  # why the last acting decision of this step reached nobody
     lapsed_at: datetime | None = None
     capped_in_a_row: int = 0
+    rule: str = ""  # the key of the rule that opened it, for an episode that no trigger opened
 
 
 class HoldView(msgspec.Struct, frozen=True):
@@ -81,13 +129,20 @@ class Snapshot(msgspec.Struct, frozen=True):
     episode: EpisodeView | None = None
     recovered_at: datetime | None = None  # the end of the last episode that ended in recovery
     settled_at: datetime | None = None  # the end of the last episode that a person ended
-    request: str | None = None  # an open wish of the learner: "help" or "contest"
+    request: str | None = None  # an open wish of the learner: "help", "contest" or "manager"
     # What the model that scored gave as its reasons, kept for explaining; deciding does not look at them. None:
     # decided before reasons were kept.
     reasons: tuple[dict[str, Any], ...] | None = None
     hold: HoldView | None = None
     compared: dict[str, Compared] = {}  # action → what comparisons say of it; empty while there are none
     lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
+
+    course: str = ""  # its IRI
+    past: tuple[PastEpisode, ...] = ()
+    lessons_fit: bool = False  # they teach the weakest competency, or what the role asks for
+    did: tuple[Did, ...] = ()
+    rules: tuple[RuleHit, ...] = ()  # that apply now, in the order in which they are asked
+    rules_review_at: datetime | None = None  # when time alone could next make a rule apply
 
     @property
     def days_inactive(self) -> float | None:

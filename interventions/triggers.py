@@ -1,18 +1,43 @@
-"""Which conditions hold, since when, when they could next hold, and when they count as over.
+"""Which triggers hold, whether that opens an episode, when they could next hold, and when they count as over.
 
-Pure: a snapshot and a policy in, an answer out. Bounds of the risk bands are strict.
+Pure: a snapshot and a policy in, an answer out. Bounds of the risk bands are strict. What each trigger looks at is in
+``interventions.conditions``.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
+from interventions.conditions import CONDITIONS, came_back, inactivity_days
 from interventions.policy.document import LIVE, Bands, Document
-from interventions.snapshot import Snapshot
+from interventions.policy.triggering import (
+    COMPOSITE,
+    DEADLINE,
+    ENGAGEMENT,
+    FAILURES,
+    GROUPS,
+    INACTIVITY,
+    KEYS,
+    MASTERY,
+    PACE,
+    Triggers,
+    for_whom,
+)
+from interventions.snapshot import PastEpisode, Snapshot
 
-MASTERY = "mastery"
-INACTIVITY = "inactivity"
-COMPOSITE = "composite"
+__all__ = [
+    "COMPOSITE",
+    "DEADLINE",
+    "ENGAGEMENT",
+    "FAILURES",
+    "HIGH",
+    "INACTIVITY",
+    "LOW",
+    "MASTERY",
+    "MEDIUM",
+    "PACE",
+    "Held",
+]
 
 LOW = "low"
 MEDIUM = "medium"
@@ -37,34 +62,72 @@ def band(risk: float | None, coverage: float, known_signals: int, bands: Bands) 
     return LOW
 
 
+def of(snapshot: Snapshot, policy: Document) -> Triggers:
+    """The triggers that count for this person in this course: the policy's, with the overrides that fit."""
+    return for_whom(policy.triggers, impact=snapshot.impact, course=snapshot.course)
+
+
 def inactivity_threshold_days(snapshot: Snapshot, policy: Document) -> float:
     """Days without activity that are unusual for this learner."""
-    trigger = policy.triggers.inactivity
-    return max(trigger.days, trigger.times_usual_gap * (snapshot.seen.usual_gap_days or 0.0))
+    return inactivity_days(snapshot, of(snapshot, policy))
 
 
 def held(snapshot: Snapshot, policy: Document) -> tuple[Held, ...]:
     """The triggers that hold now, in a fixed order."""
+    triggers = of(snapshot, policy)
     found = []
-    days = snapshot.days_inactive
-    quiet_since = snapshot.seen.last_active_at or snapshot.seen.started_at
-    mastery = policy.triggers.mastery
-    if (
-        mastery.enabled
-        and snapshot.seen.mastery is not None
-        and snapshot.seen.mastery < mastery.below
-        and days is not None
-        and quiet_since is not None
-        and days >= mastery.with_days_inactive
-    ):
-        found.append(Held(MASTERY, quiet_since + timedelta(days=mastery.with_days_inactive)))
-    if policy.triggers.inactivity.enabled and days is not None and quiet_since is not None:
-        threshold = inactivity_threshold_days(snapshot, policy)
-        if days >= threshold:
-            found.append(Held(INACTIVITY, quiet_since + timedelta(days=threshold)))
-    if policy.triggers.composite.enabled and risk_band(snapshot, policy) in (MEDIUM, HIGH):
-        found.append(Held(COMPOSITE, snapshot.risk_as_of or snapshot.now))
+    for key in KEYS:
+        if not getattr(triggers, key).enabled:
+            continue
+        if key == COMPOSITE:
+            since = (
+                (snapshot.risk_as_of or snapshot.now)
+                if risk_band(snapshot, policy) in (MEDIUM, HIGH)
+                else None
+            )
+        else:
+            since = CONDITIONS[key].since(snapshot, triggers)
+        if since is not None:
+            found.append(Held(key, since))
     return tuple(found)
+
+
+def opening(holding: tuple[Held, ...], snapshot: Snapshot, policy: Document) -> tuple[tuple[Held, ...], str]:
+    """Those of the held triggers that may open an episode now; else none, and the key of the reason why."""
+    if not holding:
+        return (), ""
+    triggers = of(snapshot, policy)
+    armed = tuple(trigger for trigger in holding if _is_armed(trigger, snapshot, policy, triggers))
+    if not armed:
+        return (), "not_armed"
+    keys = {trigger.key for trigger in holding}
+    missing = triggers.combine == "all" and any(
+        getattr(triggers, key).enabled and key not in keys for key in KEYS
+    )
+    if missing or signals_of(keys) < triggers.min_signals:
+        return (), "too_few_signals"
+    return armed, ""
+
+
+def signals_of(keys: set[str]) -> int:
+    """How many independent signals speak. The composite is made of the others', so beside them it adds none."""
+    return len({GROUPS[key] for key in keys if key in GROUPS}) or int(COMPOSITE in keys)
+
+
+def _is_armed(trigger: Held, snapshot: Snapshot, policy: Document, triggers: Triggers) -> bool:
+    """May it open an episode once more? After one in which nothing changed, only what began anew is a relapse."""
+    past = next((one for one in snapshot.past if one.trigger == trigger.key), None)
+    repeat = getattr(triggers, trigger.key).repeat
+    if past is None or repeat == "every":
+        return True
+    return repeat == "relapse" and (past.end != "expired" or _began_anew(trigger.key, past, snapshot, policy))
+
+
+def _began_anew(key: str, past: PastEpisode, snapshot: Snapshot, policy: Document) -> bool:
+    if key == COMPOSITE:
+        return past.eased is not None and past.eased <= policy.bands.medium - policy.bands.hysteresis
+    began_at = CONDITIONS[key].began_at(snapshot, of(snapshot, policy))
+    return began_at is not None and began_at > past.closed_at
 
 
 def risk_band(snapshot: Snapshot, policy: Document) -> str | None:
@@ -77,47 +140,52 @@ def risk_band(snapshot: Snapshot, policy: Document) -> str | None:
 def recovered(snapshot: Snapshot, policy: Document) -> bool:
     """Is every trigger that opened the episode over, by its own rule and with hysteresis?"""
     episode = snapshot.episode
-    if episode is None:
-        return False
-    return all(_is_over(key, snapshot, policy, episode.opened_at) for key in episode.triggers)
+    if episode is None or episode.rule:
+        return False  # what a rule opened ends with its step (interventions.decide)
+    triggers = of(snapshot, policy)
+    return all(_is_over(key, snapshot, policy, triggers, episode.opened_at) for key in episode.triggers)
 
 
-def _is_over(key: str, snapshot: Snapshot, policy: Document, opened_at: datetime) -> bool:
-    came_back = snapshot.seen.last_active_at is not None and snapshot.seen.last_active_at > opened_at
-    if key == INACTIVITY:
-        return came_back
-    if key == MASTERY:
-        mastered = (
-            snapshot.seen.mastery is not None
-            and snapshot.seen.mastery >= policy.triggers.mastery.recovered_at
-        )
-        return mastered or came_back
+def _is_over(key: str, snapshot: Snapshot, policy: Document, triggers: Triggers, opened_at: datetime) -> bool:
     if key == COMPOSITE:
         return snapshot.risk is not None and snapshot.risk <= policy.bands.medium - policy.bands.hysteresis
-    return True  # a request of the learner: a person ends it, or nothing else holds any more
+    if key in CONDITIONS:
+        return CONDITIONS[key].is_over(snapshot, triggers, opened_at)
+    return True  # somebody asked: a person ends it, or nothing else holds any more
 
 
 def improved(*, before: Snapshot, after: Snapshot, reached_at: datetime, policy: Document) -> bool:
-    """Did things get better between an attempt and the end of its window?"""
+    """Did things get better between an attempt and the end of its window?
+
+    Where the risk opened the episode, it has fallen by the margin; else by what was seen: the plan went on, the last
+    result was no failure, or, where the trouble was silence, the learner came back.
+    """
     if recovered(after, policy):
         return True
-    last = after.seen.last_active_at
-    came_back = last is not None and last > reached_at
     opened_by = set(after.episode.triggers) if after.episode else set()
-    if before.risk is None or after.risk is None or opened_by <= {INACTIVITY, MASTERY}:
-        return came_back
-    return after.risk <= before.risk - policy.bands.hysteresis
+    if COMPOSITE in opened_by and before.risk is not None and after.risk is not None:
+        return after.risk <= before.risk - policy.bands.hysteresis
+    seen = after.seen
+    answers = []
+    if opened_by & {PACE, DEADLINE}:
+        answers.append((seen.steps_done or 0) > (before.seen.steps_done or 0))
+    if FAILURES in opened_by:
+        answers.append(
+            seen.last_result_at is not None
+            and seen.last_result_at > reached_at
+            and seen.failures_in_a_row == 0
+        )
+    if not answers or opened_by & {INACTIVITY, MASTERY, ENGAGEMENT}:
+        answers.append(came_back(after, reached_at))
+    return any(answers)
 
 
 def next_review_at(snapshot: Snapshot, policy: Document) -> datetime | None:
-    """When time alone could next make a trigger true; None when only events can."""
-    quiet_since = snapshot.seen.last_active_at or snapshot.seen.started_at
-    if quiet_since is None:
-        return None
-    moments = []
-    if policy.triggers.inactivity.enabled:
-        moments.append(quiet_since + timedelta(days=inactivity_threshold_days(snapshot, policy)))
-    mastery = policy.triggers.mastery
-    if mastery.enabled and snapshot.seen.mastery is not None and snapshot.seen.mastery < mastery.below:
-        moments.append(quiet_since + timedelta(days=mastery.with_days_inactive))
-    return min((moment for moment in moments if moment > snapshot.now), default=None)
+    """When time alone could next make a trigger or a rule true; None when only events can."""
+    triggers = of(snapshot, policy)
+    moments = [snapshot.rules_review_at] + [
+        condition.next_at(snapshot, triggers)
+        for key, condition in CONDITIONS.items()
+        if getattr(triggers, key).enabled
+    ]
+    return min((moment for moment in moments if moment is not None and moment > snapshot.now), default=None)

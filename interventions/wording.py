@@ -1,4 +1,4 @@
-"""The words of one alert: the message for its action and trigger, in the learner's language."""
+"""The words of one alert: the message for its action and trigger, or a rule's own, in the learner's language."""
 
 from django.conf import settings
 
@@ -18,4 +18,5 @@ def words(decision: Decision, learner: Learner) -> tuple[str, str]:
         "minutes": str(lesson.minutes) if lesson else "5",
         "link": f"{settings.PUBLIC_URL}/me/" + (f"lessons/{lesson.key}/" if lesson else ""),
     }
-    return catalogue.message(f"{decision.action}-{first}", decision.action, learner.language, values)
+    own = decision.rule.message if decision.rule else ""
+    return catalogue.message(own or f"{decision.action}-{first}", decision.action, learner.language, values)

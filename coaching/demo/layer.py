@@ -1,4 +1,4 @@
-"""A thin synthetic layer over the real run, plainly labelled: onboarding, quiz items, certificates, ratings.
+"""A thin synthetic layer over the real run, plainly labelled: onboarding, quizzes, videos, certificates, ratings.
 
 The Open University data has none of these, and starter rules need them. They lie outside the course, so that the
 course's own figures stay those of real people. Platform: "Rekindle sample layer (made up)". Two of its statements are
@@ -19,7 +19,9 @@ VERBS = {
     "answered": f"{ADL}/verbs/answered",
     "earned": "http://id.tincanapi.com/verb/earned",
     "rated": "http://id.tincanapi.com/verb/rated",
+    "progressed": f"{ADL}/verbs/progressed",
 }
+VIDEO_PROGRESS = "https://w3id.org/xapi/video/extensions/progress"
 # The days on which something faulty is sent: a score in per cent where the standard wants a share, and a clock that
 # is a year ahead.
 PER_CENT_ON, YEAR_AHEAD_ON = 12, 18
@@ -45,6 +47,9 @@ def layer(people: Collection[int], *, starts_on: date, first: int, last: int) ->
             plan.append(
                 (10 + draw("earned", person) % 40, "earned", f"certificate-{quiz}", {"completion": True})
             )
+        if draw("video", person) % 10 == 0:
+            seen: dict[str, object] = {"extensions": {VIDEO_PROGRESS: 0.2 + draw("seen", person) % 6 / 10}}
+            plan.append((15 + draw("watched", person) % 40, "progressed", f"video-{quiz}", seen))
         if draw("rating", person) % 8 == 0:
             score: dict[str, object] = {"score": {"raw": 1 + draw("stars", person) % 5, "min": 1, "max": 5}}
             plan.append((20 + draw("rated", person) % 35, "rated", "programme", score))

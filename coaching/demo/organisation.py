@@ -14,6 +14,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from coaching.demo import rules
 from coaching.demo.importing import Imported, prepare
 from coaching.demo.names import FAMILY, GIVEN
 from coaching.demo.oulad import Oulad, Run, open_tables
@@ -46,7 +47,7 @@ UNITS = (  # code, name, parent, time zone
     ("hl-office", "Offices", "hl", ""),
 )
 TEAMS = tuple(code for code, *_ in UNITS if code not in ("hl", "hl-ops", "hl-service"))
-ROLES = (  # code, name, impact, share in 100, competencies
+ROLES = (  # code, name, impact, share in 100, lessons of its competencies
     ("fitter", "Maintenance fitter", "elevated", 22, ("lock-out-tag-out",)),
     ("signaller", "Signaller", "critical", 7, ("lock-out-tag-out", "personal-data-at-work")),
     ("station", "Station assistant", "standard", 33, ("spotting-phishing",)),
@@ -86,9 +87,17 @@ def load(*, now: datetime) -> Sample:
             starts_by=now.date() - timedelta(days=DAY_TODAY - 3),
             now=now,
             name=COURSE_NAME,
-            profiles={number: _profile(place, number, units, roles) for place, number in enumerate(people)},
+            profiles={
+                number: _profile(place, number, units, roles, now.date())
+                for place, number in enumerate(people)
+            },
         )
         coaches, managers = _accounts(imported, units)
+        rules.put_in_force(
+            owner=User.objects.get_by_natural_key(f"admin@{DOMAIN}"),
+            reviewer=User.objects.get_by_natural_key(f"reviewer@{DOMAIN}"),
+            now=datetime.combine(imported.writer.starts_on, time(9), UTC),
+        )
         _refusals(imported, datetime.combine(imported.writer.starts_on, time(9), UTC))
     return Sample(tables, run, imported, coaches, managers)
 
@@ -106,16 +115,24 @@ def _roles() -> list[JobRole]:
     drawn = []
     for code, name, impact, share, keys in ROLES:
         role, _ = JobRole.objects.get_or_create(code=code, defaults={"name": name, "impact": impact})
-        for competency in Competency.objects.filter(key__in=keys):
+        for competency in Competency.objects.filter(lessons__key__in=keys):
             RoleCompetency.objects.get_or_create(job_role=role, competency=competency)
         drawn += [role] * share
     return drawn
 
 
-def _profile(place: int, number: int, units: dict[str, OrgUnit], roles: list[JobRole]) -> dict[str, Any]:
+def _profile(
+    place: int, number: int, units: dict[str, OrgUnit], roles: list[JobRole], today: date
+) -> dict[str, Any]:
     given, family = GIVEN[draw("given", number) % len(GIVEN)], FAMILY[draw("family", number) % len(FAMILY)]
     team = TEAMS[draw("team", number) % len(TEAMS)]
     german = team == "hl-berlin"
+    is_new = draw("new here", number) % 40 == 0
+    since = (
+        today - timedelta(days=45)
+        if is_new
+        else date(2015, 1, 1) + timedelta(days=draw("since", number) % 3000)
+    )
     employee = f"EMP-2041-{place:05}"
     return {
         "name": f"{given} {family}",
@@ -126,7 +143,7 @@ def _profile(place: int, number: int, units: dict[str, OrgUnit], roles: list[Job
         "job_role": roles[draw("role", number) % len(roles)],
         "time_zone": "" if german or draw("zone", number) % 20 else "America/New_York",
         "language": "de" if german else "en",
-        "started_on": date(2015, 1, 1) + timedelta(days=draw("since", number) % 3000),
+        "started_on": since,
     }
 
 

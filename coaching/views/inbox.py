@@ -22,7 +22,7 @@ from coaching.views.pages import for_role, is_part, person, show
 from consent import gate
 from consent.scopes import Scope
 from interventions import explain
-from interventions.models import AlertSlot
+from interventions.models import AlertSlot, HelpRequest
 from interventions.policy.document import ATTEMPTS, load
 from learners import access
 from learners.models import Role, User
@@ -293,11 +293,21 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         "notes": [
             (note, (authors[note.by].name if note.by in authors else "") or "A colleague") for note in notes
         ],
+        "asked": _asked(case) if case.shows_name_to(user.pk) else [],
         "is_open": is_open,
         "is_mine": case.state == Case.State.ACCEPTED and case.assignee_id == user.pk,
         "can_approve": is_open and not case.is_escalation,
         "routes": routes,
     }
+
+
+def _asked(case: Case) -> list[tuple[str, HelpRequest]]:
+    """What was written by those who asked for a person, for whoever works on the case: it may name the learner."""
+    requests = HelpRequest.objects.filter(
+        enrolment_id=case.enrolment_id, escalated_at__gte=case.episode.opened_at
+    ).order_by("asked_at", "pk")
+    who = {HelpRequest.Kind.MANAGER.value: "The manager"}
+    return [(who.get(request.kind, "The learner"), request) for request in requests if request.text]
 
 
 def _summary(row: Row) -> str:

@@ -23,6 +23,7 @@ from interventions import answers, catalogue, lessons
 from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonVisit
 from learners.models import Enrolment, Learner, Role
 
+HELPED = "Thank you. That tells us what to suggest, and nothing about you."
 THANKS = {
     Answer.Kind.DID_IT: "Good. We note that you did it.",
     Answer.Kind.NEED_HELP: "A person will look at this and get in touch.",
@@ -62,6 +63,19 @@ def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         pk=decision_id,
     )
     kind = request.POST.get("kind", "")
+    if request.POST.get("helped") in ("yes", "no"):
+        answers.helped(decision=decision, did=request.POST["helped"] == "yes")
+        if not is_part(request):
+            messages.info(request, HELPED)
+            return redirect("me")
+        return show(
+            request,
+            "me.html",
+            _overview(learner, now),
+            part="main",
+            say=HELPED,
+            focus=f"suggestion-{decision.pk}",
+        )
     if kind not in Answer.Kind.values:
         return show(
             request,
@@ -89,7 +103,7 @@ def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     enrolment = get_object_or_404(Enrolment.objects.filter(learner=learner), pk=enrolment_id)
     kind = request.POST.get("kind", "")
     text = request.POST.get("text", "").strip()[:LONGEST_TEXT]
-    if kind not in HelpRequest.Kind.values:
+    if kind not in (HelpRequest.Kind.HELP, HelpRequest.Kind.CONTEST):
         raise Http404
     answers.ask_for_help(enrolment=enrolment, kind=kind, text=text, now=now)
     said = "Thank you. A person will look at this and answer you."

@@ -6,20 +6,20 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from coaching import busy_weeks, worktime
 from coaching.team import reports_of, team
 from coaching.views.pages import for_role, is_part, person, show, zone_of
 from consent import gate
 from consent.scopes import Scope
-from interventions import asks
+from interventions import asks, wishes
 from interventions.models import ManagerAsk
 from learners import access
-from learners.models import Role, User
+from learners.models import Learner, Role, User
 
 NOT_NOW = {"busy": ("Busy week", 7), "leave": ("On leave", 14), "week": ("Ask me in a week", 7)}
 
@@ -32,6 +32,8 @@ class AnswerForm(forms.Form):
     later = forms.CharField(required=False, max_length=8)
     until = forms.DateField(required=False)
     reason = forms.CharField(required=False, max_length=1000)
+    flag = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
+    helped = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
 
 
 @for_role(Role.MANAGER)
@@ -76,6 +78,39 @@ def answer_ask(request: HttpRequest, ask_id: UUID) -> HttpResponse:
     return show(request, "team.html", context, part="cards", say=said, focus=focus)
 
 
+class LookForm(forms.Form):
+    """Whom a coach shall look at, and why."""
+
+    learner = forms.UUIDField()
+    text = forms.CharField(required=False, max_length=1000)
+
+
+@for_role(Role.MANAGER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def please_look(request: HttpRequest) -> HttpResponse:
+    """Asks a coach to look at one of the manager's people. It answers alike, whatever the person has agreed to."""
+    user, now = person(request), timezone.now()
+    reports = Learner.objects.filter(pk__in=reports_of(user, now=now)).order_by("pk")
+    people = sorted(access.audited(user, reports, action="team.look", now=now), key=_name)
+    context: dict[str, Any] = {"people": [(learner.pk, _name(learner)) for learner in people]}
+    if request.method != "POST":
+        return render(request, "team_look.html", context)
+    form = LookForm(request.POST)
+    if not form.is_valid():
+        context |= {"fault": "Choose a person first.", "kept": request.POST.get("text", "")[:1000]}
+        return render(request, "team_look.html", context, status=422)
+    learner = next((one for one in people if one.pk == form.cleaned_data["learner"]), None)
+    if learner is None:
+        raise Http404("This person is none of your reports.")
+    wishes.please_look(learner=learner, by=user, text=form.cleaned_data["text"].strip(), now=now)
+    messages.info(request, "Thank you. If the person has agreed to it, a coach will have a look.")
+    return redirect("team")
+
+
+def _name(learner: Learner) -> str:
+    return learner.name or learner.pseudonym
+
+
 def _apply(ask: ManagerAsk, sent: dict[str, Any], user: User, now: datetime) -> str:
     version = sent["version"]
     match sent["act"]:
@@ -83,7 +118,7 @@ def _apply(ask: ManagerAsk, sent: dict[str, Any], user: User, now: datetime) -> 
             asks.accept(ask=ask, version=version, now=now)
             return "Thank you. It is on your list now."
         case "done":
-            asks.done(ask=ask, version=version, now=now)
+            asks.done(ask=ask, version=version, now=now, action_helped=_yes(sent["helped"]))
             return "Noted as done. We look again in a week."
         case "later":
             until = _until(sent, user, now)
@@ -92,10 +127,21 @@ def _apply(ask: ManagerAsk, sent: dict[str, Any], user: User, now: datetime) -> 
         case "wrong":
             if not sent["reason"].strip():
                 raise forms.ValidationError("Say in a few words what is wrong, so that it is put right.")
-            asks.wrong(ask=ask, version=version, reason=sent["reason"].strip(), now=now)
+            asks.wrong(
+                ask=ask,
+                version=version,
+                reason=sent["reason"].strip(),
+                now=now,
+                flag_was_right=_yes(sent["flag"]),
+            )
             return "Thank you. We have stopped this and noted why."
     asks.hand_on(ask=ask, version=version, now=now)
     return "A coach takes over from here."
+
+
+def _yes(sent: str) -> bool | None:
+    """Yes, no, or nothing said."""
+    return {"yes": True, "no": False}.get(sent)
 
 
 def _until(sent: dict[str, Any], user: User, now: datetime) -> datetime:

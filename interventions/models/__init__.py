@@ -5,6 +5,7 @@ from interventions.models.deciding import Approval, Attempt, Decision, Episode, 
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.holding import BusyPeriod, Hold, HoldReason
 from interventions.models.policies import Policy, PolicyProposal
+from interventions.models.rules import Rule
 
 __all__ = [
     "AlertSlot",
@@ -27,6 +28,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "PolicyProposal",
+    "Rule",
     "Suppression",
     "Watch",
 ]

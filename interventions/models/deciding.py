@@ -51,10 +51,16 @@ class Episode(models.Model):
         COURSE_ENDED = "course_ended", "The course ended"
         CONSENT = "consent", "The learner said no"
         EXPIRED = "expired", "Nothing changed in 30 days"
+        RULE_DONE = "rule_done", "The rule's step is over"
+        NOT_NEEDED = "not_needed", "A person says that help was not needed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     enrolment = models.ForeignKey("learners.Enrolment", on_delete=models.CASCADE, related_name="episodes")
     triggers = models.JSONField()  # the keys that held when it opened
+    # Set where a rule opened it and no trigger: one step, which no person follows up (docs/adr/0013).
+    rule = models.ForeignKey(
+        "interventions.Rule", null=True, blank=True, on_delete=models.PROTECT, related_name="episodes"
+    )
     ladder = models.CharField(max_length=8, choices=Ladder)
     opened_at = models.DateTimeField()
     signal_at = models.DateTimeField()  # when the condition became true: what the 48 hours count from
@@ -94,6 +100,10 @@ class Decision(models.Model):
     action = models.CharField(max_length=16, choices=Action)
     lesson = models.ForeignKey(
         "interventions.Lesson", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # The version of a rule that chose the step or what it says.
+    rule = models.ForeignKey(
+        "interventions.Rule", null=True, blank=True, on_delete=models.PROTECT, related_name="decisions"
     )
     eligible = models.JSONField(default=list)
     propensity = models.FloatField(default=1.0)
@@ -206,6 +216,7 @@ class Escalation(models.Model):
         CRITICAL_ROLE = "critical_role", "Critical role"
         LEARNER_ASKED = "learner_asked", "The learner asked"
         CONTEST = "contest", "The learner contests"
+        MANAGER_ASKED = "manager_asked", "The manager asked for a look"
         UNREACHABLE = "unreachable", "Cannot be reached automatically"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -228,7 +239,13 @@ class Escalation(models.Model):
                 | Q(
                     attempt__isnull=True,
                     attempt_verdict__isnull=True,
-                    exemption__in=("critical_role", "learner_asked", "contest", "unreachable"),
+                    exemption__in=(
+                        "critical_role",
+                        "learner_asked",
+                        "contest",
+                        "manager_asked",
+                        "unreachable",
+                    ),
                 ),
                 name="an_escalation_proves_a_failed_attempt_or_names_an_exemption",
             )
@@ -239,11 +256,15 @@ class Escalation(models.Model):
 
 
 class HelpRequest(models.Model):
-    """The learner asks for a person, or says that we are wrong. Either brings a human without further attempts."""
+    """The learner asks for a person, or says that we are wrong; or the manager asks somebody to look.
+
+    Each brings a human without further attempts.
+    """
 
     class Kind(models.TextChoices):
         HELP = "help", "Needs help"
         CONTEST = "contest", "Says this is wrong"
+        MANAGER = "manager", "The manager asks for a look"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     enrolment = models.ForeignKey(
@@ -252,6 +273,9 @@ class HelpRequest(models.Model):
     decision = models.ForeignKey(Decision, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind)
     text = EncryptedTextField(blank=True, default="")
+    asked_by = models.ForeignKey(  # the manager; null where the learner asked
+        "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     asked_at = models.DateTimeField()
     escalated_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)

@@ -181,6 +181,9 @@ class ManagerAsk(models.Model):
     answered_at = models.DateTimeField(null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     note = EncryptedTextField(blank=True, default="")
+    # Two questions, because a right flag may lead to a step that does not help, and a wrong one to a welcome word.
+    flag_was_right = models.BooleanField(null=True, blank=True)
+    action_helped = models.BooleanField(null=True, blank=True)
 
     class Meta:
         ordering = ("manager", "place", "pk")
@@ -213,6 +216,7 @@ class Answer(models.Model):
         "interventions.Decision", primary_key=True, on_delete=models.CASCADE, related_name="answer"
     )
     kind = models.CharField(max_length=16, choices=Kind)
+    helped = models.BooleanField(null=True, blank=True)  # did the step help, whatever was answered to it
     at = models.DateTimeField()
 
     class Meta:

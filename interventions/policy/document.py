@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from interventions.policy import when
+from interventions.policy import triggering, when
+from interventions.policy.triggering import Triggers
 
 RISK_BANDS = ("medium", "high")
 IMPACTS = ("standard", "elevated", "critical")
@@ -46,29 +47,6 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hysteresis: float = 0.05  # how far below the bound it must fall before it counts as recovered
     min_coverage: float = 0.5
     high_needs_signals: int = 2
-
-
-class MasteryTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    enabled: bool = True
-    below: float = 0.6
-    recovered_at: float = 0.65
-    with_days_inactive: float = 7  # low mastery alone is not a reason to step in; 0 switches the pairing off
-
-
-class InactivityTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    enabled: bool = True
-    days: float = 7
-    times_usual_gap: float = 3  # no activity for max(days, times_usual_gap × own usual gap)
-
-
-class CompositeTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    enabled: bool = True
-
-
-class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    mastery: MasteryTrigger = MasteryTrigger()
-    inactivity: InactivityTrigger = InactivityTrigger()
-    composite: CompositeTrigger = CompositeTrigger()
 
 
 class Ladder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -256,11 +234,7 @@ _CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 BOUNDS: dict[str, tuple[float, float]] = {
     "bands.min_coverage": (0, 1),
     "bands.high_needs_signals": (1, 10),
-    "triggers.mastery.below": (0, 1),
-    "triggers.mastery.recovered_at": (0, 1),
-    "triggers.mastery.with_days_inactive": (0, 365),
-    "triggers.inactivity.days": (1, 365),
-    "triggers.inactivity.times_usual_gap": (0, 20),
+    **{f"triggers.{place}": bounds for place, bounds in triggering.BOUNDS.items()},
     "ladder.normal_hours": (1, 720),
     "ladder.fast_hours": (1, 720),
     "ladder.episode_days": (1, 365),
@@ -295,7 +269,7 @@ def faults(document: Document) -> list[Fault]:
 
 
 def _faults_of_thresholds(document: Document) -> list[Fault]:
-    bands, mastery, ladder = document.bands, document.triggers.mastery, document.ladder
+    bands, ladder = document.bands, document.ladder
     found = []
     if not 0 < bands.medium < 1:
         found.append(Fault("bands.medium", "must lie between 0 and 1."))
@@ -305,8 +279,10 @@ def _faults_of_thresholds(document: Document) -> list[Fault]:
         found.append(Fault("bands.high", "must lie above the medium bound."))
     if not 0 <= bands.hysteresis < bands.medium:
         found.append(Fault("bands.hysteresis", "must be at least 0 and smaller than the medium bound."))
-    if mastery.recovered_at < mastery.below:
-        found.append(Fault("triggers.mastery.recovered_at", "must not lie below the bound that triggers."))
+    found += [
+        Fault(f"triggers.{place}", message)
+        for place, message in triggering.faults(document.triggers, IMPACTS)
+    ]
     if ladder.fast_hours > ladder.normal_hours:
         found.append(Fault("ladder.fast_hours", "the fast ladder must not be slower than the normal one."))
     if ladder.normal_hours > ladder.episode_days * 24:

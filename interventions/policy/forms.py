@@ -1,12 +1,12 @@
 """The policy as a form: one field for each place of the document, in the words of the people who decide."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 
 from interventions.models.deciding import Action
-from interventions.policy import when
+from interventions.policy import trigger_fields, when
 from interventions.policy.document import (
     ACTIONS,
     ATTEMPTS,
@@ -19,23 +19,9 @@ from interventions.policy.document import (
     flat,
     with_changes,
 )
+from interventions.policy.places import Place, Section
 from learners.models import Course
 from signals.models import ModelVersion
-
-
-class Place(NamedTuple):
-    """One field: where its value lives in the document, and how people call it."""
-
-    place: str
-    label: str
-    help: str = ""
-
-
-class Section(NamedTuple):
-    title: str
-    intro: str
-    places: tuple[Place, ...]
-
 
 _ACTION_NAMES = {str(value): str(label) for value, label in Action.choices}
 _IMPACT_NAMES = {"standard": "Standard role", "elevated": "Elevated role", "critical": "Critical role"}
@@ -59,24 +45,7 @@ SECTIONS = (
             Place("bands.high_needs_signals", "High needs this many known signals"),
         ),
     ),
-    Section(
-        "Triggers",
-        "What opens an episode. Each can be switched off.",
-        (
-            Place("triggers.mastery.enabled", "Low mastery and quiet"),
-            Place("triggers.mastery.below", "Mastery below"),
-            Place("triggers.mastery.with_days_inactive", "and quiet for days"),
-            Place("triggers.mastery.recovered_at", "Over when mastery reaches"),
-            Place("triggers.inactivity.enabled", "Quiet for unusually long"),
-            Place("triggers.inactivity.days", "Days without activity"),
-            Place(
-                "triggers.inactivity.times_usual_gap",
-                "or times the usual gap",
-                "The longer of the two counts.",
-            ),
-            Place("triggers.composite.enabled", "Risk above the medium bound"),
-        ),
-    ),
+    trigger_fields.SECTION,
     Section(
         "Ladder and limits",
         "How long a step has to show, and what protects people from noise. "
@@ -196,6 +165,9 @@ def shown(place: str, value: Any) -> str:
         return "yes" if value else "no"
     if place.startswith("matrix."):
         return _ACTION_NAMES.get(str(value), str(value))
+    in_words = trigger_fields.shown(place, value)
+    if in_words is not None:
+        return in_words
     if place == "timing" or place in OWN_TIMINGS:
         return dict((("", AS_THE_POLICY), *TIMINGS)).get(value, str(value))
     if place == "model":
@@ -286,6 +258,9 @@ def _field(place: Place, value: Any) -> forms.Field:
         wanted = dict.fromkeys([*names, *([value] if value != LIVE else [])])
         choices = [(LIVE, WHATEVER_IS_LIVE), *((name, f"Only {name}") for name in wanted)]
         return forms.ChoiceField(choices=choices, **texts)
+    of_triggers = trigger_fields.field_of(place.place, **texts)
+    if of_triggers is not None:
+        return of_triggers
     if place.place == "timing":
         return forms.ChoiceField(choices=TIMINGS, **texts)
     if place.place in OWN_TIMINGS:
@@ -305,6 +280,7 @@ def _field(place: Place, value: Any) -> forms.Field:
 
 # Whole numbers by nature; any other number may have a fraction, even where its default has none.
 _WHOLE = (
+    *trigger_fields.WHOLE,
     "bands.high_needs_signals",
     "ladder.episode_days",
     "limits.out_of_slots",

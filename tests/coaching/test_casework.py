@@ -60,14 +60,14 @@ def dismiss(case: Case, reason: DismissReason, by: UUID, **more: object) -> None
     casework.dismiss(case=case, reason=reason, by=by, version=1, now=NOW, **more)  # type: ignore[arg-type]
 
 
-def test_not_at_risk_becomes_a_label_and_ends_the_episode_well(circle: Circle) -> None:
+def test_not_at_risk_becomes_a_label_and_ends_the_episode_without_a_recovery(circle: Circle) -> None:
     case = make_approval_case(circle)
 
     dismiss(case, DismissReason.NOT_AT_RISK, circle.coach.pk)
 
     label = Label.objects.get()
     assert (label.value, label.definition, label.as_of) == (False, "needed_help@1", case.decision.at)
-    assert Episode.objects.get().end == Episode.End.RECOVERED
+    assert Episode.objects.get().end == Episode.End.NOT_NEEDED
     assert Approval.objects.get().state == Approval.State.DECLINED
 
 

@@ -206,3 +206,28 @@ def test_it_asks_the_database_the_same_number_of_times_however_long_the_history(
         make_card(make_decision(circle.enrolment, step=step))
 
     assert queries() == few
+
+
+@pytest.mark.parametrize(("said", "kept"), [("yes", True), ("no", False)])
+def test_it_asks_whether_it_helped_apart_from_the_answer(
+    learner: Client, circle: Circle, said: str, kept: bool
+) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+    assert "Did it help?" not in learner.get("/me/").content.decode()
+    learner.post(f"/me/suggestions/{decision.pk}/", {"kind": "not_now"})
+
+    assert "Did it help?" in learner.get("/me/").content.decode()
+    learner.post(f"/me/suggestions/{decision.pk}/", {"helped": said})
+
+    answer = Answer.objects.get()
+    assert (answer.kind, answer.helped) == ("not_now", kept)
+
+
+def test_it_keeps_no_verdict_on_what_was_not_answered(learner: Client, circle: Circle) -> None:
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+
+    learner.post(f"/me/suggestions/{decision.pk}/", {"helped": "yes"})
+
+    assert not Answer.objects.exists()

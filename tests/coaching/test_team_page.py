@@ -12,7 +12,8 @@ from time_machine import travel
 from consent import record
 from consent.actors import SYSTEM
 from consent.scopes import Scope
-from interventions.models import Episode, ManagerAsk
+from interventions.models import Episode, HelpRequest, ManagerAsk
+from signals.models import Label
 from tests.coaching.parts import HTMX, fragment, main_part
 from tests.support.coaching import NOW, Circle, make_ask, make_circle, make_decision
 from tests.support.learners import make_manager
@@ -208,3 +209,78 @@ def test_it_asks_the_database_the_same_number_of_times_however_large_the_team(
         make_decision(make_circle(manager=circle.manager).enrolment)
 
     assert queries() == few
+
+
+LOOK = "/team/look/"
+
+
+def test_it_asks_a_coach_to_look_at_somebody(manager: Client, circle: Circle) -> None:
+    assert "Robin Fielding" in manager.get(LOOK).content.decode()
+
+    answer = manager.post(LOOK, {"learner": circle.learner.pk, "text": "Seems tired of it"})
+
+    assert answer.status_code == 302
+    wish = HelpRequest.objects.get()
+    assert (wish.kind, wish.text, wish.asked_by) == ("manager", "Seems tired of it", circle.manager)
+    manager.post(LOOK, {"learner": circle.learner.pk})
+    assert HelpRequest.objects.count() == 1
+
+
+@pytest.mark.parametrize("scope", [Scope.COACH, Scope.MANAGER])
+def test_it_asks_nobody_about_who_said_no_and_does_not_let_on(
+    manager: Client, circle: Circle, scope: Scope
+) -> None:
+    before = manager.get(LOOK).content.decode()
+    record.withdraw(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
+
+    assert "Robin Fielding" in before
+    assert "Robin Fielding" in manager.get(LOOK).content.decode()
+    answer = manager.post(LOOK, {"learner": circle.learner.pk}, follow=True)
+
+    assert "If the person has agreed to it" in answer.content.decode()
+    assert not HelpRequest.objects.exists()
+
+
+def test_it_asks_about_nobody_elses_people(manager: Client) -> None:
+    assert manager.post(LOOK, {"learner": make_circle().learner.pk}).status_code == 404
+
+
+def test_it_wants_a_person_to_be_named_and_keeps_what_was_written(manager: Client) -> None:
+    answer = manager.post(LOOK, {"learner": "", "text": "Seems tired"})
+
+    assert answer.status_code == 422
+    assert "Choose a person first" in answer.content.decode()
+    assert "Seems tired" in answer.content.decode()
+
+
+def test_it_takes_a_wish_from_managers_only(client: Client, circle: Circle) -> None:
+    client.force_login(circle.coach)
+
+    assert client.get(LOOK).status_code == 403
+    assert client.post(LOOK, {"learner": circle.learner.pk}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "end"), [("no", False, "not_needed"), ("yes", True, "settled"), ("", None, "settled")]
+)
+def test_it_keeps_what_a_manager_says_of_the_flag(
+    manager: Client, circle: Circle, flag: str, value: bool | None, end: str
+) -> None:
+    ask = make_ask(circle)
+
+    manager.post(f"/team/{ask.pk}/", {"act": "wrong", "version": 1, "reason": "See here", "flag": flag})
+
+    assert ManagerAsk.objects.get().flag_was_right is value
+    assert list(Label.objects.values_list("definition", "value")) == (
+        [] if value is None else [("needed_help@1", value)]
+    )
+    assert Episode.objects.get().end == end
+
+
+def test_it_keeps_apart_whether_the_word_helped(manager: Client, circle: Circle) -> None:
+    ask = make_ask(circle, state="accepted", place=None)
+
+    manager.post(f"/team/{ask.pk}/", {"act": "done", "version": 1, "helped": "no"})
+
+    ask.refresh_from_db()
+    assert (ask.state, ask.action_helped, ask.flag_was_right) == ("done", False, None)

@@ -260,28 +260,34 @@ class TestLessons:
         with pytest.raises(catalogue.NoSuchLesson, match="add one in the admin"):
             catalogue.lesson_text(Lesson.objects.create(key="empty"), "en")
 
+    def suited(self, *competencies: str, language: str = "en") -> list[str]:
+        found = catalogue.suited(catalogue.offers(), competencies=competencies, language=language)
+        return [offer.key for offer in found]
+
     def test_it_offers_the_lesson_of_the_competency(self) -> None:
-        lesson = catalogue.lesson_for(competency_key="giving-feedback", language="en")
+        assert self.suited("giving-feedback") == ["feedback-four-sentences"]
 
-        assert lesson.key == "feedback-four-sentences"
+    def test_it_asks_the_competencies_in_their_order(self) -> None:
+        assert self.suited("nobody-teaches-this", "information-security", "giving-feedback") == [
+            "spotting-phishing"
+        ]
 
-    def test_it_offers_the_first_by_key_where_none_fits(self) -> None:
-        assert catalogue.lesson_for(competency_key=None, language="en").key == "feedback-four-sentences"
-        assert catalogue.lesson_for(competency_key="unknown", language="de").key == "feedback-four-sentences"
+    def test_it_offers_all_where_none_fits(self) -> None:
+        assert len(self.suited()) == 5
+        assert self.suited("unknown", language="de") == self.suited()
 
     def test_it_prefers_a_lesson_in_the_learners_language(self) -> None:
         LessonText.objects.filter(language="de").exclude(lesson__key="price-objection").delete()
 
-        assert catalogue.lesson_for(competency_key=None, language="de").key == "price-objection"
+        assert self.suited(language="de-AT") == ["price-objection"]
 
     def test_it_offers_neither_what_is_switched_off_nor_what_has_no_text(self) -> None:
         Lesson.objects.exclude(key="spotting-phishing").update(is_active=False)
         Lesson.objects.create(key="a-lesson-without-text", competency=Competency.objects.first())
 
-        assert catalogue.lesson_for(competency_key=None, language="en").key == "spotting-phishing"
+        assert self.suited() == ["spotting-phishing"]
 
-    def test_it_says_when_there_is_no_lesson_at_all(self) -> None:
+    def test_it_offers_nothing_where_there_is_no_lesson_at_all(self) -> None:
         Lesson.objects.update(is_active=False)
 
-        with pytest.raises(catalogue.NoSuchLesson, match="switch one on"):
-            catalogue.lesson_for(competency_key=None, language="en")
+        assert self.suited() == []

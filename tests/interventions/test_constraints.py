@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -27,12 +28,15 @@ from interventions.models import (
     Outcome,
     Policy,
     PolicyProposal,
+    Rule,
     Suppression,
 )
 from interventions.policy import store
+from learners.models import Role, User
 from tests.guards.project import project_models
 from tests.support.interventions import (
     NOW,
+    make_admin,
     make_approval,
     make_attempt,
     make_decision,
@@ -45,6 +49,7 @@ from tests.support.interventions import (
     make_manager_ask,
     make_policy,
     make_proposal,
+    make_rule,
     make_slot,
 )
 from tests.support.learners import make_unit
@@ -131,6 +136,106 @@ def test_it_lets_drafts_change_and_go() -> None:
     draft.delete()
 
     assert Policy.objects.count() == 1
+
+
+# Rules
+
+
+def reviewer() -> User:
+    return User.objects.create_user(f"{uuid4()}@works.example", roles=[Role.REVIEWER])
+
+
+def test_it_has_a_version_of_a_rule_once() -> None:
+    make_rule(key="quiet", state="retired")
+
+    with Broken("a_version_of_a_rule_is_one"):
+        make_rule(key="quiet", state="draft")
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), [("live", "one_version_of_a_rule_is_live"), ("draft", "one_draft_of_a_rule")]
+)
+def test_it_has_one_version_of_a_rule_in_force_and_one_in_the_making(state: str, name: str) -> None:
+    make_rule(key="quiet", state=state)
+
+    with Broken(name):
+        make_rule(key="quiet", version=2, state=state)
+
+
+def test_it_knows_since_when_a_rule_is_in_force() -> None:
+    with Broken("a_rule_in_force_says_since_when"):
+        make_rule(live_at=None)
+
+
+def test_it_speaks_by_rules_to_learners_only() -> None:
+    with Broken("a_rule_speaks_to_the_learner_only"):
+        make_rule(action="coach")
+
+
+def test_it_lets_a_rule_rest_for_a_week_at_least() -> None:
+    with Broken("a_rule_rests_a_week_at_least"):
+        make_rule(rest_days=6)
+
+
+@pytest.mark.parametrize(
+    "change", [{"when": {}}, {"version": 9}, {"action": "lesson"}, {"needs_review": True}, {"state": "draft"}]
+)
+def test_it_never_changes_a_rule_in_force(change: dict[str, Any]) -> None:
+    rule = make_rule()
+
+    with Broken("a_rule_in_force_stays"):
+        Rule.objects.filter(pk=rule.pk).update(**change)
+
+
+def test_it_never_deletes_a_rule_that_was_in_force() -> None:
+    rule = make_rule(state="retired")
+
+    with Broken("a_rule_in_force_stays"):
+        rule.delete()
+
+
+def test_it_lets_a_rule_in_force_lose_its_owner() -> None:
+    rule = make_rule(owner=reviewer())
+    assert rule.owner is not None
+
+    rule.owner.delete()
+
+    rule.refresh_from_db()
+    assert rule.owner is None
+
+
+def test_it_needs_the_boards_yes_for_a_rule_on_a_proxy() -> None:
+    with Broken("a_rule_on_a_proxy_has_the_boards_yes"):
+        make_rule(needs_review=True)
+
+    make_rule(needs_review=True, reviewed_by=reviewer(), reviewed_at=NOW)
+
+
+def test_it_keeps_who_reviewed_a_rule_and_when() -> None:
+    with Broken("a_review_of_a_rule_has_who_and_when"):
+        make_rule(reviewed_at=NOW)
+
+
+def test_it_lets_nobody_review_their_own_rule() -> None:
+    author = reviewer()
+
+    with Broken("nobody_reviews_their_own_rule"):
+        make_rule(created_by=author.pk, reviewed_by=author, reviewed_at=NOW)
+
+
+def test_it_takes_the_boards_yes_from_reviewers_only() -> None:
+    draft = make_rule(state="draft", needs_review=True)
+    admin = make_admin()
+
+    with Broken("the_boards_yes_is_a_reviewers"):
+        Rule.objects.filter(pk=draft.pk).update(reviewed_by=admin, reviewed_at=NOW)
+
+
+def test_it_keeps_which_rule_chose_a_decision() -> None:
+    decision = make_decision(rule=make_rule())
+
+    with Broken("a_decision_stays"):
+        Decision.objects.filter(pk=decision.pk).update(rule=None)
 
 
 # Episodes and decisions

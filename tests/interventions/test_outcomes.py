@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from interventions.models import Outcome
-from interventions.outcomes import ACTIVE_7D, measure
-from signals.models import Verb
-from tests.support.interventions import NOW, make_attempt, make_contents
+from interventions.models import Answer, Episode, Outcome
+from interventions.outcomes import ACTIVE_7D, ANSWERED_72H, RECOVERED_14D, measure
+from signals.models import Label, Verb
+from tests.support.interventions import NOW, make_attempt, make_contents, make_delivery
 from tests.support.knowledge import make_event
 
 pytestmark = pytest.mark.django_db
@@ -24,3 +24,29 @@ def test_it_does_not_take_what_others_say_for_the_learners_activity(verb: Verb, 
     measure(now=attempt.reached_at + timedelta(days=8))
 
     assert Outcome.objects.get(measure=ACTIVE_7D).value == active
+
+
+@pytest.mark.parametrize(("end", "value"), [("not_needed", None), ("settled", 0.0), ("recovered", 1.0)])
+def test_it_does_not_take_a_wrong_flag_for_a_recovery_nor_for_the_want_of_one(
+    end: str, value: float | None
+) -> None:
+    make_contents()
+    attempt = make_attempt()
+    Episode.objects.update(closed_at=NOW + timedelta(days=1), end=end)
+
+    measure(now=attempt.reached_at + timedelta(days=15))
+
+    assert Outcome.objects.get(measure=RECOVERED_14D).value == value
+    assert Label.objects.get(definition="recovered_14d@1").value == (None if value is None else value == 1)
+
+
+def test_it_counts_answers_for_a_response_and_no_openings() -> None:
+    make_contents()
+    opened, answered = make_attempt(), make_attempt()
+    make_delivery(decision=opened.decision, state="sent", read_at=NOW)
+    Answer.objects.create(decision=answered.decision, kind="not_now", at=NOW + timedelta(hours=1))
+
+    measure(now=NOW + timedelta(days=4))
+
+    found = dict(Outcome.objects.filter(measure=ANSWERED_72H).values_list("decision_id", "value"))
+    assert found == {opened.decision_id: 0.0, answered.decision_id: 1.0}

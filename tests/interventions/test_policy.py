@@ -304,3 +304,33 @@ class TestForm:
 
         assert form.is_valid(), form.errors
         assert form.document().pilot_courses == (course.iri, gone)
+
+    def test_it_takes_overrides_as_lines_and_shows_them_so(self) -> None:
+        lines = (
+            "critical: mastery.below = 0.5, inactivity.days = 4\n"
+            "standard https://lms.example/safety: deadline.enabled = yes, pace.repeat = first"
+        )
+        form = PolicyForm(posted(Document(), triggers__overrides=lines), start=Document())
+
+        assert form.is_valid(), form.errors
+        made = form.document()
+        assert made.triggers.overrides[1].course == "https://lms.example/safety"
+        assert made.triggers.overrides[1].changes == {"deadline.enabled": True, "pace.repeat": "first"}
+        assert str(PolicyForm(start=made)["triggers__overrides"].value()) != ""
+        assert lines.splitlines()[0] in str(PolicyForm(start=made)["triggers__overrides"])
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "critical",
+            "critical: nonsense",
+            "critical: pace.speed = 3",
+            "royal: pace.below = 0.5",
+            "critical: pace.repeat = often",
+        ],
+    )
+    def test_it_says_which_line_cannot_be_read(self, line: str) -> None:
+        form = PolicyForm(posted(Document(), triggers__overrides=line), start=Document())
+
+        assert not form.is_valid()
+        assert list(form.errors) == ["triggers__overrides"]

@@ -25,6 +25,7 @@ from interventions.models import (
     MessageText,
     Policy,
     PolicyProposal,
+    Rule,
 )
 from interventions.policy import store
 from interventions.policy.document import Document, dump
@@ -188,6 +189,22 @@ def make_manager_ask(*, decision: Decision | None = None, **fields: Any) -> Mana
     if "manager" not in fields:
         made["manager"] = User.objects.create_user(f"{uuid4()}@works.example", roles=[Role.MANAGER])
     return ManagerAsk.objects.create(**{**made, **fields})
+
+
+def make_rule(*, key: str = "", state: str = "live", **fields: Any) -> Rule:
+    """A rule in force: 5 days of silence, then a message, in an episode that a trigger opened."""
+    made: dict[str, Any] = {
+        "key": key or f"rule-{next(_number)}",
+        "version": 1,
+        "title": "Quiet for five days",
+        "when": {"clauses": [{"fact": "days_inactive", "op": "at_least", "value": 5}]},
+        "action": "nudge",
+        "state": state,
+        "created_at": NOW,
+        "live_at": None if state == "draft" else NOW,
+        "expires_on": date(2099, 1, 1),
+    }
+    return Rule.objects.create(**{**made, **fields})
 
 
 def make_help_request(*, enrolment: Enrolment | None = None, **fields: Any) -> HelpRequest:
