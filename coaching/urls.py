@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from coaching.views import entry, evidence, inbox, looks, me, profile, quality, team
+from coaching.views import entry, evidence, inbox, links, looks, me, profile, quality, team
 
 urlpatterns: list[URLPattern] = [
     path("", entry.home, name="home"),
@@ -28,4 +28,7 @@ urlpatterns: list[URLPattern] = [
     path("me/history/", me.history, name="history"),
     path("me/lessons/<slug:key>/", me.lesson, name="lesson"),
     path("me/data/", me.my_data, name="my_data"),
+    path("answers/<str:token>/", links.answer, name="answer_link"),
+    path("unsubscribe/<str:token>/", links.unsubscribe, name="unsubscribe"),
+    path("calendar/<str:token>/", links.calendar_entry, name="calendar_entry"),
 ]

@@ -161,6 +161,18 @@ if DELIVERY_SANDBOX:
     EMAIL_FILE_PATH = str(VAR_DIR / "outbox")
 else:
     globals().update(env.email_url("EMAIL_URL"))
+# A provider's interface in the place of SMTP (django-anymail): its name there, such as postmark, and its settings as
+# JSON. It reports bounces to /mail/events/, and signs them with what its settings say.
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+if EMAIL_PROVIDER:
+    DELIVERY_SANDBOX = False
+    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+ANYMAIL = env.json("EMAIL_PROVIDER_SETTINGS", default={})
+EMAIL_TIMEOUT = env.int(
+    "EMAIL_TIMEOUT", default=20
+)  # seconds; without one a silent server holds a worker for ever
+# Private networks (CIDR) that webhooks and chat may be sent to; everything private is refused otherwise.
+OUTGOING_PRIVATE_NETWORKS = env.list("OUTGOING_PRIVATE_NETWORKS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rekindle <no-reply@localhost>")
 # The version of xAPI an answer carries where the request names none.
 XAPI_VERSION = env.str("XAPI_VERSION", default="2.0.0")

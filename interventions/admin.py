@@ -1,6 +1,22 @@
 """The admin of deciding: policies by form, the catalogue, and read-only records."""
 
-from interventions.views import policy_admin, record_admin, text_admin
+from interventions.views import (
+    channel_admin,
+    message_admin,
+    policy_admin,
+    record_admin,
+    text_admin,
+    token_admin,
+    webhook_admin,
+)
 
 # These register their pages.
-__all__ = ["policy_admin", "record_admin", "text_admin"]
+__all__ = [
+    "channel_admin",
+    "message_admin",
+    "policy_admin",
+    "record_admin",
+    "text_admin",
+    "token_admin",
+    "webhook_admin",
+]

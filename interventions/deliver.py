@@ -4,6 +4,7 @@ A claim is the point of no return: it locks the learner's consent row, checks ev
 delivery from queued to sending, in one transaction. Only then does anything leave the house.
 """
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,10 +13,21 @@ from django.db import transaction
 from consent import audit, gate
 from consent.actors import SYSTEM, Party
 from consent.scopes import Scope
-from interventions import limits, route, timing, triggers
+from interventions import limits, reachability, route, timing, triggers, webhooks
 from interventions.channels import CHANNELS, ChannelError
 from interventions.decide import window_hours
-from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Suppression, Watch
+from interventions.models import (
+    AlertSlot,
+    Attempt,
+    Decision,
+    Delivery,
+    Episode,
+    Suppression,
+    UnreachableAddress,
+    Watch,
+    WebhookEndpoint,
+)
+from interventions.pauses import pause
 from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.situation import snapshots
@@ -31,15 +43,18 @@ def deliver(*, now: datetime, limit: int = 200) -> int:
     """Sends up to ``limit`` due alerts; returns how many it looked at. Call again while it is not 0."""
     _resolve_doubtful(now, limit)
     looked_at = 0
-    for decision_id in (
-        Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
-        .order_by("due_at", "pk")
-        .values_list("decision_id", flat=True)[:limit]
-    ):
-        claimed = _claim(decision_id, now)
-        looked_at += 1
-        for delivery in claimed:
-            _send(delivery, now)
+    with ExitStack() as sessions:
+        for channel in CHANNELS.values():
+            sessions.enter_context(channel.session())
+        for decision_id in (
+            Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
+            .order_by("due_at", "pk")
+            .values_list("decision_id", flat=True)[:limit]
+        ):
+            claimed = _claim(decision_id, now)
+            looked_at += 1
+            for delivery in claimed:
+                _send(delivery, now)
     return looked_at
 
 
@@ -105,7 +120,7 @@ def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str
 
 def _send(delivery: Delivery, now: datetime) -> None:
     try:
-        answer = CHANNELS[delivery.channel].send(delivery)
+        answer = CHANNELS[delivery.channel].send(delivery, now=now)
     except ChannelError as fault:
         _not_sent(delivery, fault, now)
         return
@@ -136,20 +151,33 @@ def _reached(delivery: Delivery, now: datetime) -> None:
             now=now,
             detail={"decision": str(decision.pk), "channel": delivery.channel},
         )
+        webhooks.announce(
+            event=WebhookEndpoint.Event.SENT,
+            learner_id=delivery.learner_id,
+            said={"decision": str(decision.pk), "action": decision.action, "channel": delivery.channel},
+            now=now,
+        )
 
 
 def _not_sent(delivery: Delivery, fault: ChannelError, now: datetime) -> None:
     """Tries again later with growing pauses, or gives up; an alert no channel delivered lapses."""
     again = not fault.permanent and delivery.tries < MAX_TRIES
     with transaction.atomic():
-        # The pause doubles; its jitter is a hash of the delivery, so a replay waits as long.
-        pause = timedelta(minutes=2**delivery.tries, seconds=delivery.pk.int % 60)
+        wait = max(pause(delivery.pk, delivery.tries), timedelta(seconds=fault.wait_seconds))
+        if fault.bounced:
+            reachability.mark(
+                address=delivery.learner.email,
+                kind=UnreachableAddress.Kind.BOUNCED,
+                detail=fault.bounced,
+                now=now,
+            )
         Delivery.objects.filter(pk=delivery.pk, state=State.SENDING).update(
             state=State.QUEUED if again else State.FAILED,
-            due_at=now + pause if again else delivery.due_at,
+            due_at=now + wait if again else delivery.due_at,
             provider_answer=str(fault)[:300],
         )
         if not again:
+            route.fall_back(delivery, now=now)
             _lapse_if_nobody_reached([delivery.decision_id], now)
 
 

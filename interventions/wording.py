@@ -7,8 +7,8 @@ from interventions.models import Decision
 from learners.models import Learner
 
 
-def words(decision: Decision, learner: Learner) -> tuple[str, str]:
-    """Subject and body of what this decision says to the learner."""
+def words(decision: Decision, learner: Learner) -> catalogue.Words:
+    """What this decision says to the learner, and the version of the words that was filled in."""
     first = next(iter(decision.episode.triggers), "") if decision.episode else ""
     lesson = decision.lesson
     values = {
@@ -18,4 +18,6 @@ def words(decision: Decision, learner: Learner) -> tuple[str, str]:
         "minutes": str(lesson.minutes) if lesson else "5",
         "link": f"{settings.PUBLIC_URL}/me/" + (f"lessons/{lesson.key}/" if lesson else ""),
     }
-    return catalogue.message(f"{decision.action}-{first}", decision.action, learner.language, values)
+    return catalogue.told(
+        f"{decision.action}-{first}", decision.action, learner.language, values, reader=learner.pk
+    )

@@ -4,12 +4,21 @@ from interventions.models.catalogue import Lesson, LessonText, LessonVisit, Mess
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.policies import Policy
+from interventions.models.reaching import (
+    ApiToken,
+    ChatConnection,
+    UnreachableAddress,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 
 __all__ = [
     "AlertSlot",
     "Answer",
+    "ApiToken",
     "Approval",
     "Attempt",
+    "ChatConnection",
     "Decision",
     "Delivery",
     "Episode",
@@ -23,5 +32,8 @@ __all__ = [
     "Outcome",
     "Policy",
     "Suppression",
+    "UnreachableAddress",
     "Watch",
+    "WebhookEndpoint",
+    "WebhookMessage",
 ]

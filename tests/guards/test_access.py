@@ -31,6 +31,12 @@ OPEN: dict[str, Open] = {
     "xapi/activities/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents": Open("asks for the standard's version, then a credential", (400, 401)),
+    "answers/<str:token>/": Open(
+        "one tap in a message; a signed link that ends, for that one answer", (404,)
+    ),
+    "unsubscribe/<str:token>/": Open("no more messages, also by a mail program (RFC 8058); signed", (404,)),
+    "calendar/<str:token>/": Open("a message's calendar entry; a signed link that ends", (404,)),
+    "mail/events/": Open("a mail provider reports bounces, signed; not there without one", (404,)),
     "sources/hooks/<slug:name>": Open(
         "a Git forge calls, and signs its body with the feed's secret; answers a stranger 401", (405,)
     ),
