@@ -48,6 +48,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
     "django_htmx",
     "template_partials",
     "config.apps.RekindleConfig",  # last: it connects what the others have set up
@@ -200,6 +202,27 @@ CORS_EXPOSE_HEADERS = (
     "x-experience-api-version",
     "x-experience-api-consistent-through",
 )
+# The API: tokens of its own, JSON only. A view that declares no scope lets nobody in.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["coaching.api.access.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["coaching.api.access.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["coaching.api.access.PerToken"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "coaching.api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rekindle",
+    "DESCRIPTION": "What an LMS's page or another system may read and say about a learner. See docs/api.md.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {"AnswerEnum": "interventions.models.Answer.Kind"},
+}
+# Origins whose pages may show a learner's card, in a frame or as a component; none by default.
+CARD_ORIGINS = env.list("CARD_ORIGINS", default=[])
 # Who is told of findings about the data: addresses; unset: all administrators; set to nothing: nobody.
 QUALITY_ALERTS_TO = env.list("QUALITY_ALERTS_TO", default=None)
 # What Prometheus shows to read /metrics; empty: only administrators may.

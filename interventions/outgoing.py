@@ -115,11 +115,7 @@ def _place(address: str) -> _Place:
         raise NotSent("an address begins with https://", permanent=True)
     if parts.username or parts.password:
         raise NotSent("an address holds no user and password", permanent=True)
-    try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except OSError:
-        raise NotSent("the name is not known", permanent=False) from None
-    ips = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+    ips = _addresses(parts.hostname, port)
     # All of them: which one a name server names first is chance.
     ours = [ip for ip in ips if not _may_go_to(ip)]
     if ours or not ips:
@@ -131,6 +127,19 @@ def _place(address: str) -> _Place:
         raise NotSent("an address outside begins with https://", permanent=True)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return _Place(parts.scheme == "https", parts.hostname, parts.netloc, ips[0], port, path)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """What a name means now. Raises NotSent."""
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        pass  # a name, or one of the older ways to write an address, which the look-up reads
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise NotSent("the name is not known", permanent=False) from None
+    return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
 def _may_go_to(ip: str) -> bool:

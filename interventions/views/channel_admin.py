@@ -50,11 +50,12 @@ class ChatConnectionForm(forms.ModelForm):
         cleaned = super().clean() or {}
         for name in ("address", "token"):
             cleaned[name] = cleaned.get(name) or getattr(self.instance, name)
-        if cleaned.get("kind") == ChatConnection.Kind.SLACK and not cleaned["token"]:
+        kind, address = cleaned.get("kind"), cleaned["address"]
+        if kind == ChatConnection.Kind.SLACK and not cleaned["token"]:
             self.add_error("token", "Slack needs a bot token.")
-        if cleaned.get("kind") == ChatConnection.Kind.TEAMS and not cleaned["address"]:
+        if kind == ChatConnection.Kind.TEAMS and not address:
             self.add_error("address", "Teams needs the address of a workflow's webhook.")
-        if cleaned["address"] and (fault := outgoing.faults_of(cleaned["address"])):
+        if address and (fault := outgoing.faults_of(address)):
             self.add_error("address", f"Nothing would be sent there: {fault}.")
         return cleaned
 
