@@ -42,15 +42,15 @@ WORDS = {
         "given": "You answered",
     },
     "de": {
-        "title": "Für Sie",
+        "title": "Für dich",
         "nothing": "Nichts zu tun. Alles gut.",
         "why": "Warum das?",
         "lesson": "Lektion öffnen",
-        "answered": "Danke. Ihre Antwort ist notiert.",
+        "answered": "Danke. Deine Antwort ist notiert.",
         "trouble": "Das lässt sich gerade nicht zeigen.",
         "again": "Noch einmal versuchen",
         "off": "Vorschläge sind aus.",
-        "given": "Sie haben geantwortet",
+        "given": "Deine Antwort",
     },
 }
 

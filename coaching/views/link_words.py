@@ -22,24 +22,24 @@ WORDS: dict[str, dict[str, str]] = {
         "broken": "This link is not complete. Open it from the message once more, or answer on your page.",
     },
     "de": {
-        "you_answer": "Sie antworten",
+        "you_answer": "Du antwortest",
         "about": "Es geht um",
         "sure": "Ist das richtig?",
         "send": "Ja, diese Antwort senden",
-        "text": "In Ihren Worten, wenn Sie mögen",
-        "text_note": "Ein Mensch liest das und antwortet Ihnen.",
-        "done": "Danke. Ihre Antwort ist notiert.",
+        "text": "In deinen Worten, wenn du magst",
+        "text_note": "Ein Mensch liest das und antwortet dir.",
+        "done": "Danke. Deine Antwort ist notiert.",
         "done_person": "Danke. Ein Mensch sieht sich das an und meldet sich.",
         "to_page": "Zu meiner Seite",
         "stop": "Keine Vorschläge mehr",
-        "stop_text": "Wir schicken Ihnen dann keine Nachrichten und keine kurzen Lektionen. Ihre Kurse bleiben, wie "
-        "sie sind, und unter „My choices“ können Sie Vorschläge jederzeit wieder einschalten.",
+        "stop_text": "Wir schicken dir dann keine Nachrichten und keine kurzen Lektionen. Deine Kurse bleiben, wie "
+        "sie sind, und unter „My choices“ kannst du Vorschläge jederzeit wieder einschalten.",
         "stop_button": "Vorschläge ausschalten",
         "stopped": "Vorschläge sind aus. Das gilt ab sofort.",
         "closed_title": "Dieser Link ist geschlossen",
         "closed": "Hier ist nichts mehr zu beantworten: Vorschläge sind aus, oder dieser wurde zurückgenommen.",
-        "expired": "Dieser Link ist zu alt. Auf Ihrer Seite können Sie antworten.",
-        "broken": "Dieser Link ist nicht vollständig. Öffnen Sie ihn noch einmal aus der Nachricht.",
+        "expired": "Dieser Link ist zu alt. Auf deiner Seite kannst du antworten.",
+        "broken": "Dieser Link ist nicht vollständig. Öffne ihn noch einmal aus der Nachricht.",
     },
 }
 

@@ -17,11 +17,11 @@ PHRASES: dict[str, dict[str, str]] = {
         "need_help": "Ich brauche Hilfe",
         "not_now": "Jetzt nicht",
         "wrong": "Das stimmt nicht",
-        "answer": "Antworten Sie mit einem Klick:",
+        "answer": "Antworte mit einem Klick:",
         "calendar": "In meinen Kalender eintragen",
         "unsubscribe": "Keine Vorschläge mehr per Nachricht",
-        "why": "Warum das? Ihre Seite sagt, worauf es beruht",
-        "sent_for": "Sie erhalten dies, weil Ihre Organisation Hilfe bei ihren Kursen anbietet.",
+        "why": "Warum das? Deine Seite sagt, worauf es beruht",
+        "sent_for": "Du bekommst das, weil deine Organisation Hilfe bei ihren Kursen anbietet.",
     },
 }
 ANSWERS = ("did_it", "need_help", "not_now", "wrong")

@@ -111,7 +111,9 @@ class MessageTextAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         subject, body = request.POST.get("subject", ""), request.POST.get("body", "")
         faults = [fault.message for fault in catalogue.faults_of_message(subject, body)]
-        letter_to = _example_letter(subject, body, request.POST.get("language", "en"))
+        # The form of a saved message does not send the language, which cannot be changed there.
+        language = request.POST.get("language") or request.GET.get("language", "en")
+        letter_to = _example_letter(subject, body, language)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

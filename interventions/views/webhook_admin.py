@@ -123,7 +123,7 @@ class WebhookEndpointAdmin(admin.ModelAdmin):
 class WebhookMessageAdmin(ReadOnly, admin.ModelAdmin):
     """What was told to whom. Those given up are dead letters: filter by state, then try again."""
 
-    list_display = ("id", "endpoint", "event", "state", "created_at", "tries", "answer")
+    list_display = ("created_at", "endpoint", "event", "state", "tries", "answer")
     list_display_links = None
     list_filter = ("state", "endpoint", "event")
     list_select_related = ("endpoint",)

@@ -122,7 +122,7 @@ class TestAnswer:
         decision = make_decision(make_circle(language="de").enrolment)
         make_card(decision)
 
-        assert "Sie antworten: Erledigt" in client.get(path_to(decision)).content.decode()
+        assert "Du antwortest: Erledigt" in client.get(path_to(decision)).content.decode()
 
 
 class TestUnsubscribe:

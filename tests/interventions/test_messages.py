@@ -117,6 +117,7 @@ class TestAdmin:
         assert "For Robin" in page
         assert "Try &lt;b&gt;Safety basics&lt;/b&gt;." in page
         assert "Jetzt nicht" in page
+        assert 'srcdoc="&lt;!DOCTYPE html&gt;' in page
         assert not mail.outbox
 
     def test_it_sends_a_test_to_the_one_who_asks(self) -> None:
