@@ -91,14 +91,17 @@ class Past:
     answer: str
 
 
-def suggestions(learner: Learner, *, now: datetime) -> list[Suggestion]:
-    """The cards that are still of use: unanswered for two weeks, answered for half a day. None without consent."""
+def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> list[Suggestion]:
+    """The cards that are still of use: unanswered for two weeks, answered for half a day. None without consent.
+
+    ``anywhere``: whatever the channel, for those who have no page of their own here; each alert once.
+    """
     if not gate.allows(learner.pk, Scope.NUDGE):
         return []
     deliveries = (
         Delivery.objects.filter(
             learner=learner,
-            channel=Delivery.Channel.CARD,
+            channel__in=Delivery.Channel.values if anywhere else [Delivery.Channel.CARD],
             state=Delivery.State.SENT,
             sent_at__gte=now - CURRENT_FOR,
         )
@@ -110,7 +113,8 @@ def suggestions(learner: Learner, *, now: datetime) -> list[Suggestion]:
         .defer("decision__policy__document", "decision__eligible")
         .order_by("-sent_at", "pk")
     )
-    return [_suggestion(delivery, learner) for delivery in deliveries]
+    once = {delivery.decision_id: delivery for delivery in deliveries}
+    return [_suggestion(delivery, learner) for delivery in once.values()]
 
 
 def _suggestion(delivery: Delivery, learner: Learner) -> Suggestion:

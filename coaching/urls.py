@@ -7,6 +7,7 @@ from coaching.views import (
     entry,
     evidence,
     inbox,
+    links,
     looks,
     me,
     profile,
@@ -47,4 +48,7 @@ urlpatterns: list[URLPattern] = [
     path("me/history/", me.history, name="history"),
     path("me/lessons/<slug:key>/", me.lesson, name="lesson"),
     path("me/data/", me.my_data, name="my_data"),
+    path("answers/<str:token>/", links.answer, name="answer_link"),
+    path("unsubscribe/<str:token>/", links.unsubscribe, name="unsubscribe"),
+    path("calendar/<str:token>/", links.calendar_entry, name="calendar_entry"),
 ]

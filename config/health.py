@@ -56,6 +56,17 @@ def _deliver(now: datetime) -> datetime | None:
     return oldest
 
 
+@stage("webhooks")
+def _webhooks(now: datetime) -> datetime | None:
+    from interventions.models import WebhookMessage
+
+    due = WebhookMessage.objects.filter(
+        state=WebhookMessage.State.QUEUED, due_at__lte=now, endpoint__is_active=True
+    )
+    oldest: datetime | None = due.aggregate(at=Min("due_at"))["at"]
+    return oldest
+
+
 @stage("collect")
 def _collect(now: datetime) -> datetime | None:
     from interventions.models import Approval

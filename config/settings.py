@@ -48,6 +48,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
     "django_htmx",
     "template_partials",
     "config.apps.RekindleConfig",  # last: it connects what the others have set up
@@ -163,6 +165,18 @@ if DELIVERY_SANDBOX:
     EMAIL_FILE_PATH = str(VAR_DIR / "outbox")
 else:
     globals().update(env.email_url("EMAIL_URL"))
+# A provider's interface in the place of SMTP (django-anymail): its name there, such as postmark, and its settings as
+# JSON. It reports bounces to /mail/events/, and signs them with what its settings say.
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+if EMAIL_PROVIDER:
+    DELIVERY_SANDBOX = False
+    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+ANYMAIL = env.json("EMAIL_PROVIDER_SETTINGS", default={})
+EMAIL_TIMEOUT = env.int(
+    "EMAIL_TIMEOUT", default=20
+)  # seconds; without one a silent server holds a worker for ever
+# Private networks (CIDR) that webhooks and chat may be sent to; everything private is refused otherwise.
+OUTGOING_PRIVATE_NETWORKS = env.list("OUTGOING_PRIVATE_NETWORKS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rekindle <no-reply@localhost>")
 # The version of xAPI an answer carries where the request names none.
 XAPI_VERSION = env.str("XAPI_VERSION", default="2.0.0")
@@ -190,6 +204,27 @@ CORS_EXPOSE_HEADERS = (
     "x-experience-api-version",
     "x-experience-api-consistent-through",
 )
+# The API: tokens of its own, JSON only. A view that declares no scope lets nobody in.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["coaching.api.access.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["coaching.api.access.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["coaching.api.access.PerToken"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "coaching.api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rekindle",
+    "DESCRIPTION": "What an LMS's page or another system may read and say about a learner. See docs/api.md.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {"AnswerEnum": "interventions.models.Answer.Kind"},
+}
+# Origins whose pages may show a learner's card, in a frame or as a component; none by default.
+CARD_ORIGINS = env.list("CARD_ORIGINS", default=[])
 # Who is told of findings about the data: addresses; unset: all administrators; set to nothing: nobody.
 QUALITY_ALERTS_TO = env.list("QUALITY_ALERTS_TO", default=None)
 # What Prometheus shows to read /metrics; empty: only administrators may.

@@ -56,6 +56,7 @@ STAGES = (
     Stage("evaluate", "interventions.evaluate.evaluate", Queue.PATH, 5),
     Stage("settle", "interventions.route.settle", Queue.PATH, 60),
     Stage("deliver", "interventions.deliver.deliver", Queue.DELIVERY, 15),
+    Stage("webhooks", "interventions.webhooks.send_due", Queue.DELIVERY, 15),
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),

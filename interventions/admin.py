@@ -1,6 +1,26 @@
 """The admin of deciding: policies by form, the catalogue, and read-only records."""
 
-from interventions.views import busy_admin, policy_admin, record_admin, rule_admin, text_admin
+from interventions.views import (
+    busy_admin,
+    channel_admin,
+    message_admin,
+    policy_admin,
+    record_admin,
+    rule_admin,
+    text_admin,
+    token_admin,
+    webhook_admin,
+)
 
 # These register their pages.
-__all__ = ["busy_admin", "policy_admin", "record_admin", "rule_admin", "text_admin"]
+__all__ = [
+    "busy_admin",
+    "channel_admin",
+    "message_admin",
+    "policy_admin",
+    "record_admin",
+    "rule_admin",
+    "text_admin",
+    "token_admin",
+    "webhook_admin",
+]

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from interventions import route
-from interventions.models import Answer, Decision, HelpRequest
+from interventions import route, webhooks
+from interventions.models import Answer, Decision, HelpRequest, WebhookEndpoint
 from learners.models import Enrolment
 
 
@@ -17,6 +17,12 @@ def answer(*, decision: Decision, kind: str, now: datetime, text: str = "") -> A
             ask_for_help(enrolment=decision.enrolment, kind="help", text=text, now=now, decision=decision)
         elif kind == Answer.Kind.WRONG:
             ask_for_help(enrolment=decision.enrolment, kind="contest", text=text, now=now, decision=decision)
+        webhooks.announce(
+            event=WebhookEndpoint.Event.ANSWERED,
+            learner_id=decision.enrolment.learner_id,
+            said={"decision": str(decision.pk), "answer": kind},
+            now=now,
+        )
     return given
 
 

@@ -1,8 +1,11 @@
 """Lessons and words by key and language, and the rules our words obey."""
 
+import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Prefetch
 
@@ -100,30 +103,64 @@ def suited(offers: Iterable[Offer], *, competencies: Sequence[str], language: st
     return left
 
 
+class Words(NamedTuple):
+    """A message filled in, and which version of it (None: the words we ship)."""
+
+    subject: str
+    body: str
+    version: int | None  # MessageText's key
+
+
 def message(key: str, fallback_key: str, language: str, values: Mapping[str, object]) -> tuple[str, str]:
     """Subject and body under this key, else under the fallback key; in this language, else in English.
 
     What the installation has removed is taken from the contents we ship: a deleted row silences nobody.
     """
+    words = told(key, fallback_key, language, values)
+    return words.subject, words.body
+
+
+def told(
+    key: str,
+    fallback_key: str,
+    language: str,
+    values: Mapping[str, object],
+    *,
+    reader: UUID | None = None,
+) -> Words:
+    """As ``message``, with its version. Of several variants a reader always meets the same one."""
     keys = dict.fromkeys((key, fallback_key))
     languages = _languages(language)
-    rows = MessageText.objects.filter(key__in=keys, language__in=languages)
-    texts: dict[tuple[str, str], tuple[str, str]] = {
-        (row.key, row.language): (row.subject, row.body) for row in rows
-    }
-    shipped = {
-        (starter.key, starter.language): (starter.subject, starter.body)
+    rows = MessageText.objects.filter(key__in=keys, language__in=languages, replaced_at__isnull=True)
+    texts: dict[tuple[str, str], list[tuple[str, str, int | None]]] = defaultdict(list)
+    for row in rows.order_by("variant", "pk"):
+        texts[row.key, row.language].append((row.subject, row.body, row.pk))
+    shipped: dict[tuple[str, str], list[tuple[str, str, int | None]]] = {
+        (starter.key, starter.language): [(starter.subject, starter.body, None)]
         for starter in catalogue_data.messages()
         if starter.key in keys
     }
     for source in (texts, shipped):
         for name in languages:
             for wanted in keys:
-                if (wanted, name) in source:
-                    subject, body = source[wanted, name]
-                    # A line break in a course's name must not become a second mail header.
-                    return " ".join(_fill(subject, values).split()), _fill(body, values)
+                if variants := source.get((wanted, name)):
+                    subject, body, version = variants[_drawn(wanted, reader, len(variants))]
+                    return filled(subject, body, values)._replace(version=version)
     raise NoSuchMessage(f"There is no message {key} or {fallback_key}; add one in the admin.")
+
+
+def filled(subject: str, body: str, values: Mapping[str, object]) -> Words:
+    """These words with their placeholders replaced."""
+    # A line break in a course's name must not become a second mail header.
+    return Words(" ".join(_fill(subject, values).split()), _fill(body, values), None)
+
+
+def _drawn(key: str, reader: UUID | None, number: int) -> int:
+    """Which of so many variants: by a hash, so that a replay draws the same and a person meets one voice."""
+    if reader is None or number == 1:
+        return 0
+    digest = hashlib.sha256(f"variant:{key}:{reader}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % number
 
 
 def faults_of_message(subject: str, body: str) -> list[Fault]:

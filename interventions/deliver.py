@@ -4,25 +4,45 @@ A claim is the point of no return: it locks the learner's consent row, checks ev
 delivery from queued to sending, in one transaction. Only then does anything leave the house.
 """
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 
 from consent import audit, gate
 from consent.actors import SYSTEM, Party
+from consent.audit import batched
 from consent.scopes import Scope
-from interventions import holds, limits, route, triggers
+from interventions import holds, limits, reachability, route, triggers, webhooks
 from interventions.channels import CHANNELS, ChannelError
 from interventions.decide import window_hours
-from interventions.models import AlertSlot, Attempt, Decision, Delivery, Episode, Hold, Suppression, Watch
+from interventions.models import (
+    AlertSlot,
+    Attempt,
+    Decision,
+    Delivery,
+    Episode,
+    Hold,
+    Suppression,
+    UnreachableAddress,
+    Watch,
+    WebhookEndpoint,
+)
+from interventions.pauses import pause
 from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.recipients import recipients
 from interventions.rules import applying
 from interventions.situation import snapshots
+from interventions.snapshot import Snapshot
 
 MAX_TRIES = 6
+AT_ONCE = 25  # alerts whose situation is looked up together
+FRESH_S = 1.0  # for so long; where a mail server is slow, the rest of a batch is looked up again
 IN_DOUBT_AFTER = timedelta(minutes=15)
 State = Delivery.State
 
@@ -31,22 +51,47 @@ def deliver(*, now: datetime, limit: int = 200) -> int:
     """Sends up to ``limit`` due alerts; returns how many it looked at. Call again while it is not 0."""
     _resolve_doubtful(now, limit)
     looked_at = 0
-    for decision_id in (
-        Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
-        .order_by("due_at", "pk")
-        .values_list("decision_id", flat=True)[:limit]
-    ):
-        claimed = _claim(decision_id, now)
-        looked_at += 1
-        for delivery in claimed:
-            _send(delivery, now)
+    with ExitStack() as sessions:
+        for channel in CHANNELS.values():
+            sessions.enter_context(channel.session())
+        due = (
+            Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
+            .order_by("due_at", "pk")
+            .values_list("decision_id", flat=True)[:limit]
+        )
+        for decision_ids in batched(due, AT_ONCE):
+            batch, looked = _look(decision_ids, now), monotonic()
+            for place, decision_id in enumerate(decision_ids):
+                if monotonic() - looked > FRESH_S:
+                    batch, looked = _look(decision_ids[place:], now), monotonic()
+                looked_at += 1
+                for delivery in _claim(decision_id, batch, now):
+                    _send(delivery, batch.policy, now)
     return looked_at
 
 
-def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
-    """All due messages of one alert, moved to sending; none where it should no longer go out."""
+class _Batch(NamedTuple):
+    """What is asked once for some alerts, a moment before each of them is claimed."""
+
+    policy: Document
+    learners: dict[UUID, UUID]  # by decision
+    situations: dict[int, Snapshot]  # by enrolment
+
+
+def _look(decision_ids: Sequence[UUID], now: datetime) -> _Batch:
     policy = store.document(store.live())
-    learner_id = Decision.objects.values_list("enrolment__learner_id", flat=True).get(pk=decision_id)
+    rows = list(
+        Decision.objects.filter(pk__in=decision_ids).values_list(
+            "pk", "enrolment_id", "enrolment__learner_id"
+        )
+    )
+    situations = snapshots([enrolment for _, enrolment, _ in rows], policy=policy, policy_version=0, now=now)
+    return _Batch(policy, {pk: learner for pk, _, learner in rows}, situations)
+
+
+def _claim(decision_id: UUID, batch: _Batch, now: datetime) -> list[Delivery]:
+    """All due messages of one alert, moved to sending; none where it should no longer go out."""
+    policy, learner_id = batch.policy, batch.learners[decision_id]
     with transaction.atomic():
         # The consent row before the deliveries, as a withdrawal locks them: the other way round the two could
         # wait for each other.
@@ -63,7 +108,7 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         if not willing:
             route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.CONSENT, now=now)
             return []
-        reason = _second_thoughts(decision, policy, now)
+        reason = _second_thoughts(decision, batch)
         if reason is not None:
             route.call_off(decision_ids=[decision.pk], reason=reason, now=now)
             return []
@@ -97,26 +142,24 @@ def _claim(decision_id: UUID, now: datetime) -> list[Delivery]:
         return claimed
 
 
-def _second_thoughts(decision: Decision, policy: Document, now: datetime) -> str | None:
+def _second_thoughts(decision: Decision, batch: _Batch) -> str | None:
     """Why this should not go out after all; None where it still makes sense."""
-    snapshot = snapshots([decision.enrolment_id], policy=policy, policy_version=0, now=now)[
-        decision.enrolment_id
-    ]
+    snapshot = batch.situations[decision.enrolment_id]
     if not snapshot.active:
         return Suppression.Reason.COURSE_ENDED
     if Scope.PROFILE not in snapshot.scopes or Scope.RECORD not in snapshot.scopes:
         return Suppression.Reason.CONSENT
     episode = decision.episode
-    if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, policy):
+    if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, batch.policy):
         return Suppression.Reason.RECOVERED
     if episode.rule is not None and not applying.still_holds(episode.rule, snapshot):
         return Suppression.Reason.RECOVERED
     return None
 
 
-def _send(delivery: Delivery, now: datetime) -> None:
+def _send(delivery: Delivery, policy: Document, now: datetime) -> None:
     try:
-        answer = CHANNELS[delivery.channel].send(delivery)
+        answer = CHANNELS[delivery.channel].send(delivery, now=now)
     except ChannelError as fault:
         _not_sent(delivery, fault, now)
         return
@@ -125,13 +168,12 @@ def _send(delivery: Delivery, now: datetime) -> None:
             state=State.SENT, sent_at=now, provider_answer=answer[:300]
         )
         if moved:
-            _reached(delivery, now)
+            _reached(delivery, policy, now)
 
 
-def _reached(delivery: Delivery, now: datetime) -> None:
+def _reached(delivery: Delivery, policy: Document, now: datetime) -> None:
     """The first channel that gets through starts the attempt's window."""
     decision = delivery.decision
-    policy = store.document(store.live())
     assert decision.episode_id is not None  # an acting decision has an episode (constraint)
     episode = Episode.objects.get(pk=decision.episode_id)
     hours = window_hours(episode.ladder, policy)
@@ -142,7 +184,12 @@ def _reached(delivery: Delivery, now: datetime) -> None:
         decision=decision, defaults={"episode": episode, "reached_at": now, "window_ends_at": ends_at}
     )
     if created:
-        Watch.objects.update_or_create(enrolment_id=decision.enrolment_id, defaults={"review_at": ends_at})
+        Watch.objects.bulk_create(
+            [Watch(enrolment_id=decision.enrolment_id, review_at=ends_at)],
+            update_conflicts=True,
+            unique_fields=["enrolment"],
+            update_fields=["review_at"],
+        )
         audit.record(
             actor=SYSTEM,
             action="alert.sent",
@@ -150,20 +197,33 @@ def _reached(delivery: Delivery, now: datetime) -> None:
             now=now,
             detail={"decision": str(decision.pk), "channel": delivery.channel},
         )
+        webhooks.announce(
+            event=WebhookEndpoint.Event.SENT,
+            learner_id=delivery.learner_id,
+            said={"decision": str(decision.pk), "action": decision.action, "channel": delivery.channel},
+            now=now,
+        )
 
 
 def _not_sent(delivery: Delivery, fault: ChannelError, now: datetime) -> None:
     """Tries again later with growing pauses, or gives up; an alert no channel delivered lapses."""
     again = not fault.permanent and delivery.tries < MAX_TRIES
     with transaction.atomic():
-        # The pause doubles; its jitter is a hash of the delivery, so a replay waits as long.
-        pause = timedelta(minutes=2**delivery.tries, seconds=delivery.pk.int % 60)
+        wait = max(pause(delivery.pk, delivery.tries), timedelta(seconds=fault.wait_seconds))
+        if fault.bounced:
+            reachability.mark(
+                address=delivery.learner.email,
+                kind=UnreachableAddress.Kind.BOUNCED,
+                detail=fault.bounced,
+                now=now,
+            )
         Delivery.objects.filter(pk=delivery.pk, state=State.SENDING).update(
             state=State.QUEUED if again else State.FAILED,
-            due_at=now + pause if again else delivery.due_at,
+            due_at=now + wait if again else delivery.due_at,
             provider_answer=str(fault)[:300],
         )
         if not again:
+            route.fall_back(delivery, now=now)
             _lapse_if_nobody_reached([delivery.decision_id], now)
 
 

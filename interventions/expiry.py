@@ -10,7 +10,15 @@ from django.db.models import F, Func, IntegerField, Q, QuerySet
 from consent.crypto import BODY
 from consent.retention import Step
 from consent.scopes import Scope
-from interventions.models import Decision, Delivery, HelpRequest, Hold, LessonVisit, ManagerAsk
+from interventions.models import (
+    Decision,
+    Delivery,
+    HelpRequest,
+    Hold,
+    LessonVisit,
+    ManagerAsk,
+    WebhookMessage,
+)
 
 # An encrypted empty text is this long: nonce and tag around nothing.
 EMPTY = BODY.start + 16
@@ -28,7 +36,9 @@ def expire(scope: Scope, before: datetime, *, now: datetime) -> list[Step]:
             said = _with_text(Delivery.objects.filter(due_at__lt=before, state__in=settled), "body")
             visits = LessonVisit.objects.filter(started_at__lt=before)
             holds = Hold.objects.filter(until__lt=before)
+            told = WebhookMessage.objects.filter(created_at__lt=before)
             return [
+                *_step("webhook_messages", told, told.delete, "subject"),
                 *_step("deliveries", said, partial(said.update, subject="", body="", provider_answer="")),
                 *_step("lesson_visits", visits, visits.delete),
                 *_step("holds", holds, holds.delete, "decision__enrolment__learner"),

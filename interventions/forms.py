@@ -105,18 +105,26 @@ class MessageTextForm(forms.ModelForm):
 
     class Meta:
         model = MessageText
-        fields = ("key", "language", "subject", "body")
+        fields = ("key", "language", "variant", "subject", "body")
         widgets = {
             "subject": forms.TextInput(attrs={"size": 70}),
             "body": forms.Textarea(attrs={"rows": 6, "cols": 80}),
         }
         help_texts = {
             "key": "An action (nudge), or an action and a trigger (nudge-inactivity) where it has its own words.",
+            "variant": "Several variants of a key share its learners evenly; a learner always meets the same one.",
             "subject": f"At most {catalogue.SUBJECT_LENGTH} characters.",
             "body": "Two to four short sentences. Placeholders: "
             + ", ".join(f"{{{name}}} {meaning}" for name, meaning in catalogue.PLACEHOLDERS.items())
             + ".",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            # What it is the words of stays: another version of them takes the place of this one.
+            for name in {"key", "language", "variant"} & self.fields.keys():
+                self.fields[name].disabled = True
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 
 from consent.registry import Fields
 from consent.scopes import Scope
-from interventions import route
+from interventions import reachability, route, webhooks
 from interventions.expiry import expire
 from interventions.models import (
     AlertSlot,
@@ -26,7 +26,9 @@ from interventions.models import (
     ManagerAsk,
     Outcome,
     Suppression,
+    UnreachableAddress,
     Watch,
+    WebhookMessage,
 )
 from learners.models import Enrolment
 
@@ -37,12 +39,29 @@ FIELDS = {
         personal=("learner", "holder"), other=("id", "kind", "place", "during", "decision", "state")
     ),
     "Answer": Fields(personal=("kind", "helped"), other=("decision", "at")),
+    "ApiToken": Fields(
+        personal=(),
+        other=(
+            "id",
+            "name",
+            "token_hash",
+            "scopes",
+            "per_minute",
+            "is_active",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+        ),
+    ),
     "Approval": Fields(
         personal=("answered_by",), other=("decision", "state", "asked_at", "answered_at", "collected_at")
     ),
     "Attempt": Fields(
         personal=("verdict",),
         other=("id", "decision", "episode", "reached_at", "window_ends_at", "judged_at"),
+    ),
+    "ChatConnection": Fields(
+        personal=(), other=("id", "kind", "address", "token", "is_active", "created_at")
     ),
     "Decision": Fields(
         personal=("enrolment", "reasons", "snapshot"),
@@ -68,6 +87,7 @@ FIELDS = {
             "id",
             "decision",
             "channel",
+            "message_text",
             "due_at",
             "expires_at",
             "state",
@@ -123,7 +143,20 @@ FIELDS = {
             "snoozed_until",
         ),
     ),
-    "MessageText": Fields(personal=(), other=("id", "key", "language", "subject", "body")),
+    "MessageText": Fields(
+        personal=("created_by",),
+        other=(
+            "id",
+            "key",
+            "language",
+            "variant",
+            "version",
+            "subject",
+            "body",
+            "created_at",
+            "replaced_at",
+        ),
+    ),
     "Outcome": Fields(personal=("value",), other=("id", "decision", "measure", "at", "comparison", "arm")),
     "Policy": Fields(
         personal=("created_by",),
@@ -169,7 +202,15 @@ FIELDS = {
         ),
     ),
     "Suppression": Fields(personal=("reason",), other=("decision", "at", "lost_to")),
+    "UnreachableAddress": Fields(personal=("hash", "kind", "detail"), other=("id", "at")),
     "Watch": Fields(personal=("enrolment",), other=("review_at",)),
+    "WebhookEndpoint": Fields(
+        personal=(), other=("id", "name", "address", "secret", "events", "is_active", "created_at")
+    ),
+    "WebhookMessage": Fields(
+        personal=("subject", "body", "answer"),
+        other=("id", "endpoint", "event", "state", "created_at", "due_at", "claimed_at", "sent_at", "tries"),
+    ),
 }
 
 # "Not now" and "I'll do it" still stand before the manager, though they take no place.
@@ -222,7 +263,19 @@ def export(subject: UUID) -> dict[str, Any]:
         ),
         "deliveries": _rows(
             Delivery.objects.filter(learner=subject).order_by("due_at", "pk"),
-            ("id", "decision_id", "channel", "subject", "body", "state", "due_at", "sent_at", "read_at"),
+            (
+                "id",
+                "decision_id",
+                "channel",
+                "subject",
+                "body",
+                "message_text__variant",
+                "message_text__version",
+                "state",
+                "due_at",
+                "sent_at",
+                "read_at",
+            ),
         ),
         "answers": _rows(
             Answer.objects.filter(mine).order_by("at", "pk"), ("decision_id", "kind", "helped", "at")
@@ -246,6 +299,16 @@ def export(subject: UUID) -> dict[str, Any]:
                 "asked_at",
                 "answered_at",
             ),
+        ),
+        "unreachable_addresses": _rows(
+            UnreachableAddress.objects.filter(hash__in=reachability.known_hashes(subject)).order_by(
+                "at", "pk"
+            ),
+            ("kind", "detail", "at"),
+        ),
+        "told_to_other_systems": _rows(
+            WebhookMessage.objects.filter(subject=subject).order_by("created_at", "pk"),
+            ("id", "endpoint__name", "event", "body", "state", "created_at", "sent_at"),
         ),
         "outcomes": _rows(
             Outcome.objects.filter(mine).order_by("at", "pk"), ("decision_id", "measure", "value", "at")
@@ -271,6 +334,8 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             ),
             "holds": Hold.objects.filter(decision__enrolment__learner=subject).delete()[0],
             "lesson_visits": LessonVisit.objects.filter(learner=subject).delete()[0],
+            "unreachable_addresses": reachability.forget(subject),
+            "webhook_messages": WebhookMessage.objects.filter(subject=subject).delete()[0],
         }
 
 
@@ -278,7 +343,7 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Stops what this scope no longer allows, in the caller's transaction; returns what it stopped."""
     if scope == Scope.NUDGE:
         with transaction.atomic():
-            return _stop_messages(subject, now)
+            return {**_stop_messages(subject, now), "webhook_messages": webhooks.silence(subject)}
     if scope in (Scope.RECORD, Scope.PROFILE):
         with transaction.atomic():
             return _stop_everything(subject, now)

@@ -9,9 +9,11 @@ from django.db import transaction
 from consent import gate
 from consent.scopes import Scope
 from interventions import bidding, holds, limits, strategies, wording
+from interventions.addresses import refusing
 from interventions.models import (
     AlertSlot,
     Approval,
+    ChatConnection,
     Decision,
     Delivery,
     Episode,
@@ -50,13 +52,19 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         wishes=wishes,
         by_habit=[recipients[pk].pk for pk, chosen in strategy.items() if chosen == "best_hour"],
     )
+    no_mail = refusing(learner.email for learner in recipients.values())
+    chat = (
+        ChatConnection.objects.filter(is_active=True).order_by("kind").values_list("kind", flat=True).first()
+    )
     refused: dict[UUID, str] = {}
     wanted: dict[UUID, bidding.Bid] = {}
     for decision in decisions:
         learner = recipients[decision.pk]
         if learner.pk not in willing:
             refused[decision.pk] = Reason.CONSENT
-        elif not learner.email and learner.pk not in with_account:
+        elif (
+            not learner.email or (learner.email in no_mail and not chat)
+        ) and learner.pk not in with_account:
             refused[decision.pk] = Reason.NO_CHANNEL
         else:
             at = strategies.due_at(
@@ -75,19 +83,24 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         if decision.pk not in placed:
             continue
         learner, due_at = recipients[decision.pk], wanted[decision.pk].at
-        subject, body = wording.words(decision, learner)
+        words = wording.words(decision, learner)
         channels = [Delivery.Channel.CARD] if learner.pk in with_account else []
         wish = wishes.get(learner.pk)
         # Somebody without an account has no page, whatever they once wished.
         if learner.email and not (channels and wish and wish.channel == Preferences.Channel.CARD):
-            channels.append(Delivery.Channel.EMAIL)
+            # One of the two: a chat message that nobody can get falls back to mail.
+            if chat:
+                channels.append(Delivery.Channel(chat))
+            elif learner.email not in no_mail:
+                channels.append(Delivery.Channel.EMAIL)
         deliveries += [
             Delivery(
                 decision=decision,
                 learner=learner,
                 channel=channel,
-                subject=subject,
-                body=body,
+                subject=words.subject,
+                body=words.body,
+                message_text_id=words.version,
                 due_at=due_at,
                 expires_at=due_at + timedelta(hours=policy.limits.hold_hours),
             )
@@ -106,6 +119,28 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
             holds.hold(decision, closed=closed, due=due, until=wanted[decision.pk].at, now=now)
     if deliveries:
         transaction.on_commit(lambda: work_left.send(sender=None, stage="deliver"))
+
+
+def fall_back(delivery: Delivery, *, now: datetime) -> Delivery | None:
+    """The mail that takes the place of a chat message nobody can get; None where there is none to send."""
+    address = delivery.learner.email
+    if delivery.channel not in (Delivery.Channel.SLACK, Delivery.Channel.TEAMS):
+        return None
+    if not address or refusing([address]):
+        return None
+    mail, created = Delivery.objects.get_or_create(
+        decision_id=delivery.decision_id,
+        channel=Delivery.Channel.EMAIL,
+        defaults={
+            "learner": delivery.learner,
+            "subject": delivery.subject,
+            "body": delivery.body,
+            "message_text_id": delivery.message_text_id,
+            "due_at": now,
+            "expires_at": delivery.expires_at,
+        },
+    )
+    return mail if created else None
 
 
 def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:

@@ -11,6 +11,7 @@ import msgspec
 from consent import gate
 from consent.scopes import Scope
 from interventions import catalogue, holds, lifts, seen
+from interventions.addresses import beyond_reach
 from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit, ManagerAsk
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
@@ -39,6 +40,7 @@ def snapshots(
     )
     learner_ids = {enrolment.learner_id for enrolment in enrolments}
     allowed = {scope: gate.filter_allowed(learner_ids, scope) for scope in SCOPES}
+    no_way = beyond_reach(enrolment.learner.email for enrolment in enrolments)
     with_account = set(
         User.objects.filter(learner_id__in=learner_ids, is_active=True).values_list("learner_id", flat=True)
     )
@@ -74,7 +76,7 @@ def snapshots(
             in_pilot=not policy.pilot_courses or enrolment.course.iri in policy.pilot_courses,
             impact=learner.job_role.impact if learner.job_role else "standard",
             scopes=tuple(scope.value for scope in SCOPES if learner.pk in allowed[scope]),
-            reachable=learner.pk in with_account or bool(learner.email),
+            reachable=learner.pk in with_account or bool(learner.email and learner.email not in no_way),
             seen=_seen(enrolment, row.values if row else {}, sights, now),
             risk=risk.value if risk else None,
             coverage=risk.coverage if risk else 0.0,

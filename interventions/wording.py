@@ -7,8 +7,8 @@ from interventions.models import Decision
 from learners.models import Learner
 
 
-def words(decision: Decision, learner: Learner) -> tuple[str, str]:
-    """Subject and body of what this decision says to the learner."""
+def words(decision: Decision, learner: Learner) -> catalogue.Words:
+    """What this decision says to the learner, and the version of the words that was filled in."""
     first = next(iter(decision.episode.triggers), "") if decision.episode else ""
     lesson = decision.lesson
     values = {
@@ -19,4 +19,6 @@ def words(decision: Decision, learner: Learner) -> tuple[str, str]:
         "link": f"{settings.PUBLIC_URL}/me/" + (f"lessons/{lesson.key}/" if lesson else ""),
     }
     own = decision.rule.message if decision.rule else ""
-    return catalogue.message(own or f"{decision.action}-{first}", decision.action, learner.language, values)
+    return catalogue.told(
+        own or f"{decision.action}-{first}", decision.action, learner.language, values, reader=learner.pk
+    )

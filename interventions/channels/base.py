@@ -1,14 +1,24 @@
 """What a channel is: one small class. Adding one: subclass, register in interventions.channels, write its test."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
 from interventions.models import Delivery
 
 
 class ChannelError(Exception):
-    """The channel could not deliver; ``permanent`` says whether trying again can help."""
+    """The channel could not deliver.
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    ``permanent``: trying again cannot help. ``bounced``: because the address itself refuses; codes, for the record.
+    ``wait_seconds``: how long the other side asks us to wait at least.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, bounced: str = "", wait_seconds: int = 0) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.bounced = bounced
+        self.wait_seconds = wait_seconds
 
 
 class Channel:
@@ -17,6 +27,11 @@ class Channel:
     # Sending twice does no harm, so an interrupted send may be repeated.
     repeatable = False
 
-    def send(self, delivery: Delivery) -> str:
+    def send(self, delivery: Delivery, *, now: datetime) -> str:
         """Sends it and returns the provider's answer, without personal data."""
         raise NotImplementedError
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Around a batch of sends: what can be kept open between two of them is."""
+        yield

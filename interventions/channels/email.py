@@ -1,36 +1,122 @@
-"""E-mail, plain text, through whatever mail backend the installation configures."""
+"""E-mail through whatever the installation configures: plain SMTP, or a provider's interface by django-anymail."""
 
+import re
 import smtplib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 
-from django.core.mail import EmailMessage
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 
+from interventions.addresses import refusing
+from interventions.channels import letter
 from interventions.channels.base import Channel, ChannelError
 from interventions.models import Delivery
 
+# RFC 3463: 5.1.x speaks of the address, 5.2.1 of a mailbox that is switched off. A full one (5.2.2) may empty again,
+# and 5.7.x is about us.
+_ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_NO_SUCH_MAILBOX = (550, 551, 553)  # RFC 5321, where no enhanced code says more
+_PROVIDER_MAY_RELENT = (408, 425, 429)
+
 
 class Email(Channel):
-    def send(self, delivery: Delivery) -> str:
-        message = EmailMessage(
-            subject=delivery.subject,
-            body=delivery.body,
-            to=[delivery.learner.email],
-            # The same delivery is always the same message, so a mail server can drop a repeat.
-            headers={"Message-ID": f"<{delivery.pk}@rekindle>", "Auto-Submitted": "auto-generated"},
-        )
+    def __init__(self) -> None:
+        self._held = threading.local()
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """One connection for many mails; opened by the first, and given up after a fault."""
+        self._held.connection = get_connection()
         try:
-            sent = message.send()
-        except smtplib.SMTPRecipientsRefused as fault:
-            codes = {code for code, _ in fault.recipients.values()}
-            raise ChannelError(
-                f"recipient refused ({', '.join(map(str, sorted(codes)))})",
-                permanent=all(code >= 500 for code in codes),
-            ) from fault
-        except smtplib.SMTPResponseException as fault:
-            raise ChannelError(
-                f"mail server answered {fault.smtp_code}", permanent=fault.smtp_code >= 500
-            ) from fault
-        except (OSError, smtplib.SMTPException) as fault:
-            raise ChannelError(
-                f"mail server not reached ({type(fault).__name__})", permanent=False
-            ) from fault
-        return "accepted by the mail server" if sent else "not accepted"
+            yield
+        finally:
+            connection, self._held.connection = self._held.connection, None
+            _close(connection)
+
+    def send(self, delivery: Delivery, *, now: datetime) -> str:
+        address = delivery.learner.email
+        if not address:
+            raise ChannelError("the learner has no address any more", permanent=True)
+        if refusing([address]):
+            raise ChannelError("this address refused before; waiting for another one from HR", permanent=True)
+        message = letter.mail(letter.write(delivery, now=now), to=address, delivery_id=delivery.pk)
+        return post(message, connection=getattr(self._held, "connection", None))
+
+
+def post(message: EmailMultiAlternatives, *, connection: BaseEmailBackend | None = None) -> str:
+    """Hands a mail over and returns the answer. Raises ChannelError."""
+    used = connection or get_connection()
+    message.connection = used
+    try:
+        if connection is not None:
+            connection.open()  # stays open for the next; does nothing where it is
+        sent = message.send()
+    except Exception as fault:
+        _close(used)  # what it is in the middle of, nobody knows
+        told = _told(fault)
+        if told is None:
+            raise
+        raise told from fault
+    status = getattr(message, "anymail_status", None)
+    if status is not None and status.message_id:
+        return f"accepted by the provider: {status.message_id}"[:300]
+    return "accepted by the mail server" if sent else "not accepted"
+
+
+def _told(fault: Exception) -> ChannelError | None:
+    """What went wrong, and whether trying again can help; None where it is no fault of mailing."""
+    match fault:
+        case smtplib.SMTPRecipientsRefused():
+            answers = [(code, _text(said)) for code, said in fault.recipients.values()]
+            codes = ", ".join(sorted(_code(code, text) for code, text in answers))
+            gone = all(_is_no_mailbox(code, text) for code, text in answers)
+            return ChannelError(
+                f"recipient refused ({codes})",
+                permanent=all(code >= 500 for code, _ in answers),
+                bounced=codes if gone else "",
+            )
+        case smtplib.SMTPAuthenticationError():
+            # Our own password: nothing is wrong with the message, and somebody will mend it.
+            return ChannelError(f"the mail server does not let us in ({fault.smtp_code})", permanent=False)
+        case smtplib.SMTPResponseException():
+            code = _code(fault.smtp_code, _text(fault.smtp_error))
+            return ChannelError(f"mail server answered {code}", permanent=fault.smtp_code >= 500)
+        case AnymailRecipientsRefused():
+            return ChannelError("the provider refused the recipient", permanent=True)
+        case AnymailError():
+            status = int(getattr(fault, "status_code", None) or 0)
+            permanent = 400 <= status < 500 and status not in (401, 403, *_PROVIDER_MAY_RELENT)
+            return ChannelError(
+                f"the provider answered {status or type(fault).__name__}", permanent=permanent
+            )
+        case OSError() | smtplib.SMTPException():
+            return ChannelError(f"mail server not reached ({type(fault).__name__})", permanent=False)
+    return None
+
+
+def _is_no_mailbox(code: int, text: str) -> bool:
+    if code < 500:
+        return False
+    enhanced = _ENHANCED.search(text)
+    if enhanced:
+        return enhanced.group(1).startswith("5.1.") or enhanced.group(1) == "5.2.1"
+    return code in _NO_SUCH_MAILBOX
+
+
+def _code(code: int, text: str) -> str:
+    """The codes alone: the rest of an answer often repeats the address."""
+    enhanced = _ENHANCED.search(text)
+    return f"{code} {enhanced.group(1)}" if enhanced else str(code)
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said
+
+
+def _close(connection: BaseEmailBackend) -> None:
+    with suppress(OSError, smtplib.SMTPException):  # it may be broken already
+        connection.close()

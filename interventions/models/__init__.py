@@ -5,14 +5,23 @@ from interventions.models.deciding import Approval, Attempt, Decision, Episode, 
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.holding import BusyPeriod, Hold, HoldReason
 from interventions.models.policies import Policy, PolicyProposal
+from interventions.models.reaching import (
+    ApiToken,
+    ChatConnection,
+    UnreachableAddress,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 from interventions.models.rules import Rule
 
 __all__ = [
     "AlertSlot",
     "Answer",
+    "ApiToken",
     "Approval",
     "Attempt",
     "BusyPeriod",
+    "ChatConnection",
     "Decision",
     "Delivery",
     "Episode",
@@ -30,5 +39,8 @@ __all__ = [
     "PolicyProposal",
     "Rule",
     "Suppression",
+    "UnreachableAddress",
     "Watch",
+    "WebhookEndpoint",
+    "WebhookMessage",
 ]

@@ -43,21 +43,36 @@ class LessonText(models.Model):
 
 
 class MessageText(models.Model):
-    """What we say with an action, in one language. Placeholders: see interventions.catalogue.PLACEHOLDERS."""
+    """One version of what we say with an action, in one language and variant. Changing it makes the next version.
+
+    Placeholders: see interventions.catalogue.PLACEHOLDERS.
+    """
 
     key = models.SlugField(max_length=64)  # action, or action-trigger where a trigger has its own words
     language = models.CharField(max_length=8)
+    variant = models.SlugField(max_length=16, default="a")  # several: each learner always meets the same one
+    version = models.PositiveIntegerField(default=1)
     subject = models.CharField(max_length=120)
     body = models.TextField()
+    created_by = models.UUIDField(null=True, blank=True)  # null: shipped
+    created_at = models.DateTimeField(null=True, blank=True)
+    replaced_at = models.DateTimeField(null=True, blank=True)  # null: in use
 
     class Meta:
-        ordering = ("key", "language", "pk")
+        ordering = ("key", "language", "variant", "-version", "pk")
         constraints = [
-            models.UniqueConstraint(fields=("key", "language"), name="one_message_per_key_and_language")
+            models.UniqueConstraint(
+                fields=("key", "language", "variant"),
+                condition=Q(replaced_at__isnull=True),
+                name="one_message_per_key_language_and_variant",
+            ),
+            models.UniqueConstraint(
+                fields=("key", "language", "variant", "version"), name="a_version_of_a_message_is_kept_once"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.key} ({self.language})"
+        return f"{self.key} ({self.language}), {self.variant}{self.version}"
 
 
 class LessonVisit(models.Model):

@@ -70,6 +70,8 @@ class Delivery(models.Model):
     class Channel(models.TextChoices):
         EMAIL = "email", "E-mail"
         CARD = "card", "Card on the learner's page"
+        SLACK = "slack", "Slack"
+        TEAMS = "teams", "Microsoft Teams"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -86,6 +88,14 @@ class Delivery(models.Model):
     channel = models.CharField(max_length=8, choices=Channel)
     subject = EncryptedTextField()
     body = EncryptedTextField()
+    # The version of the words that was filled in; null where they are those we ship.
+    message_text = models.ForeignKey(
+        "interventions.MessageText",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+    )
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)

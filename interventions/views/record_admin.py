@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
+from interventions import dead_letters
 from interventions.models import (
     AlertSlot,
     Decision,
@@ -27,7 +28,7 @@ from learners.access import asked_by
 class RecordAdmin(ReadOnly, admin.ModelAdmin):
     """Rows that are read and never edited here; who looked at whose is audited."""
 
-    actions = None
+    actions: tuple[str, ...] | None = None
     list_per_page = 50
     show_full_result_count = False  # counting a big table takes longer than reading the page
 
@@ -133,15 +134,19 @@ def _lines(value: Any) -> SafeString:
 
 @admin.register(Delivery)
 class DeliveryAdmin(RecordAdmin):
+    """Those that failed for good are the dead letters: filter by state, then try again."""
+
     list_display = ("id", "learner", "channel", "state", "due_at", "sent_at", "tries", "provider_answer")
     list_filter = ("state", "channel")
     list_select_related = ("decision__enrolment",)
+    actions = ("try_again",)
     fields = (
         "id",
         "learner",
         "decision",
         "channel",
         "state",
+        "message_text",
         "subject",
         "body",
         "due_at",
@@ -155,6 +160,13 @@ class DeliveryAdmin(RecordAdmin):
 
     def learner_id(self, row: Delivery) -> UUID:
         return row.learner_id
+
+    @admin.action(description="Try again (only what failed for good)")
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        by, now = Party("user", asked_by(request)), timezone.now()
+        for delivery_id in queryset.values_list("pk", flat=True):
+            outcome = dead_letters.try_again(delivery_id=delivery_id, by=by, now=now)
+            self.message_user(request, f"{delivery_id}: {outcome.value}.")
 
 
 @admin.register(Suppression)

@@ -1,4 +1,4 @@
-"""The catalogue: lessons and the words of messages, with previews."""
+"""The catalogue of lessons, with previews."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -8,21 +8,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from interventions import catalogue
-from interventions.forms import LessonTextForm, MessageTextForm
-from interventions.models import (
-    Lesson,
-    LessonText,
-    MessageText,
-)
-
-EXAMPLE = {
-    "first_name": "Robin",
-    "course": "Safety basics",
-    "lesson": "Spotting phishing",
-    "minutes": "5",
-    "link": "https://learn.example/me/",
-}
+from interventions.forms import LessonTextForm
+from interventions.models import Lesson, LessonText
 
 
 class LessonTextInline(admin.StackedInline):
@@ -85,19 +72,3 @@ class LessonAdmin(admin.ModelAdmin):
             "texts": texts,
         }
         return TemplateResponse(request, "admin/interventions/lesson/preview.html", context)
-
-
-@admin.register(MessageText)
-class MessageTextAdmin(admin.ModelAdmin):
-    form = MessageTextForm
-    list_display = ("key", "language", "subject")
-    list_filter = ("language",)
-    search_fields = ("key", "subject", "body")
-    readonly_fields = ("example",)
-
-    @admin.display(description="reads like this")
-    def example(self, message: MessageText) -> SafeString | str:
-        if message.pk is None:
-            return "After the first save."
-        subject, body = catalogue.message(message.key, message.key, message.language, EXAMPLE)
-        return format_html("<strong>{}</strong><br>{}", subject, body)

@@ -31,6 +31,24 @@ OPEN: dict[str, Open] = {
     "xapi/activities/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents/profile": Open("asks for the standard's version, then a credential", (400, 401)),
     "xapi/agents": Open("asks for the standard's version, then a credential", (400, 401)),
+    "api/schema/": Open("describes the API to whoever writes against it; names nobody"),
+    "^api/(?P<rest>.*)$": Open("says in JSON that an address of the API is not there", (404,)),
+    "api/v1/learners/find/": Open("systems show a token of their own (RFC 6750)", (401,)),
+    "api/v1/learners/<uuid:learner_id>/risk/": Open("as above", (401,)),
+    "api/v1/learners/<uuid:learner_id>/suggestions/": Open("as above", (401,)),
+    "api/v1/learners/<uuid:learner_id>/suggestions/<uuid:decision_id>/answer/": Open("as above", (401,)),
+    "api/v1/episodes/": Open("as above", (401,)),
+    "api/v1/policy/": Open("as above", (401,)),
+    "api/v1/card-passes/": Open("as above", (401,)),
+    "api/v1/card/": Open("a learner's browser shows a pass of ten minutes that a token made", (401,)),
+    "api/v1/card/<uuid:decision_id>/answer/": Open("as above", (401,)),
+    "embed/card/": Open("an empty frame for an LMS's page; what fills it needs a pass"),
+    "answers/<str:token>/": Open(
+        "one tap in a message; a signed link that ends, for that one answer", (404,)
+    ),
+    "unsubscribe/<str:token>/": Open("no more messages, also by a mail program (RFC 8058); signed", (404,)),
+    "calendar/<str:token>/": Open("a message's calendar entry; a signed link that ends", (404,)),
+    "mail/events/": Open("a mail provider reports bounces, signed; not there without one", (404,)),
     "sources/hooks/<slug:name>": Open(
         "a Git forge calls, and signs its body with the feed's secret; answers a stranger 401", (405,)
     ),

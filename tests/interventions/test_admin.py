@@ -260,6 +260,9 @@ class TestCatalogue:
             address, {"key": "nudge", "language": "en", "subject": "For {first_name}", "body": "Hi. {link}"}
         )
 
+        after = MessageText.objects.get(key="nudge", language="en", replaced_at__isnull=True)
+        address = reverse("admin:interventions_messagetext_change", args=[after.pk])
+        assert after.version == 2
         assert "For Robin" in self.client.get(address).content.decode()
 
 

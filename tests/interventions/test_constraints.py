@@ -12,9 +12,11 @@ from django.db.models import Model, ProtectedError
 from interventions.models import (
     AlertSlot,
     Answer,
+    ApiToken,
     Approval,
     Attempt,
     BusyPeriod,
+    ChatConnection,
     Decision,
     Delivery,
     Episode,
@@ -30,6 +32,8 @@ from interventions.models import (
     PolicyProposal,
     Rule,
     Suppression,
+    WebhookEndpoint,
+    WebhookMessage,
 )
 from interventions.policy import store
 from learners.models import Role, User
@@ -591,9 +595,43 @@ def test_it_has_one_text_per_lesson_and_language() -> None:
         LessonText.objects.create(lesson=lesson, language="de", title="Noch einer", body="…", questions=[])
 
 
-def test_it_has_one_message_per_key_and_language() -> None:
-    with Broken("one_message_per_key_and_language"):
-        MessageText.objects.create(key="nudge", language="en", subject="Again", body="…")
+def test_it_has_one_message_per_key_language_and_variant() -> None:
+    with Broken("one_message_per_key_language_and_variant"):
+        MessageText.objects.create(key="nudge", language="en", version=2, subject="Again", body="…")
+
+
+def test_it_keeps_a_version_of_a_message_once() -> None:
+    with Broken("a_version_of_a_message_is_kept_once"):
+        MessageText.objects.create(
+            key="nudge", language="en", version=1, replaced_at=NOW, subject="Again", body="…"
+        )
+
+
+# Reaching people and other systems
+
+
+def test_it_has_one_active_chat_connection_of_a_kind() -> None:
+    ChatConnection.objects.create(kind="slack", is_active=False, created_at=NOW)
+    ChatConnection.objects.create(kind="slack", created_at=NOW)
+
+    with Broken("one_active_chat_connection_of_a_kind"):
+        ChatConnection.objects.create(kind="slack", created_at=NOW)
+
+
+def test_it_says_when_a_webhook_was_sent() -> None:
+    endpoint = WebhookEndpoint.objects.create(name="LMS", address="", secret="", created_at=NOW)
+
+    with Broken("a_webhook_sent_was_sent_at_a_time"):
+        WebhookMessage.objects.create(
+            endpoint=endpoint, event="test", body={}, state="sent", created_at=NOW, due_at=NOW
+        )
+
+
+def test_it_ends_an_api_token_after_it_was_made() -> None:
+    with Broken("an_api_token_expires_after_it_is_made"):
+        ApiToken.objects.create(
+            name="LMS", token_hash=bytes(16), scopes=["card"], created_at=NOW, expires_at=NOW
+        )
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1])

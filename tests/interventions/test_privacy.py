@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from consent.scopes import Scope
-from interventions import asks, privacy
+from interventions import asks, privacy, reachability
 from interventions.models import (
     AlertSlot,
     Answer,
@@ -36,6 +36,7 @@ from tests.support.interventions import (
     make_lesson_visit,
     make_manager_ask,
     make_slot,
+    make_webhook_message,
 )
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,9 @@ class TestExport:
         Outcome.objects.create(decision=decision, measure="recovered", value=1, at=NOW)
         make_help_request(enrolment=decision.enrolment)
         make_lesson_visit(learner=learner, answers=[1, 2], score=0.5)
+        make_webhook_message(subject=learner.pk)
+        make_webhook_message(subject=uuid4())
+        reachability.mark(address=learner.email, kind="bounced", detail="550", now=NOW)
         queued()
 
         exported = privacy.export(learner.pk)
@@ -90,6 +94,8 @@ class TestExport:
             "help_requests": 1,
             "manager_asks": 0,
             "outcomes": 1,
+            "unreachable_addresses": 1,
+            "told_to_other_systems": 1,
         }
         assert exported["decisions"][0]["reasons"] == ["matrix:standard:medium:0"]
         assert exported["deliveries"][0]["body"] == "Ten minutes are enough."
@@ -108,6 +114,8 @@ class TestErase:
         learner = decision.enrolment.learner
         make_help_request(enrolment=decision.enrolment)
         make_lesson_visit(learner=learner)
+        make_webhook_message(subject=learner.pk)
+        reachability.mark(address=learner.email, kind="bounced", detail="550", now=NOW)
 
         counts = privacy.erase(learner.pk, now=LATER)
 
@@ -124,6 +132,8 @@ class TestErase:
             "decisions": 1,
             "holds": 0,
             "lesson_visits": 1,
+            "unreachable_addresses": 1,
+            "webhook_messages": 1,
         }
 
     def test_it_sends_nothing_to_somebody_erased(self) -> None:
@@ -165,7 +175,7 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 2, "approvals": 0, "slots": 1, "decisions": 1}
+        assert counts == {"deliveries": 2, "approvals": 0, "slots": 1, "decisions": 1, "webhook_messages": 0}
         assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
         assert AlertSlot.objects.get().state == "released"
         suppression = Suppression.objects.get()
@@ -181,7 +191,7 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 0, "approvals": 1, "slots": 0, "decisions": 1}
+        assert counts == {"deliveries": 0, "approvals": 1, "slots": 0, "decisions": 1, "webhook_messages": 0}
         approval = Approval.objects.get()
         assert (approval.state, approval.answered_at) == ("lapsed", LATER)
         assert Suppression.objects.get().reason == "consent"
@@ -202,7 +212,7 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 1, "approvals": 0, "slots": 0, "decisions": 0}
+        assert counts == {"deliveries": 1, "approvals": 0, "slots": 0, "decisions": 0, "webhook_messages": 0}
         assert Delivery.objects.get(channel="card").state == "cancelled"
         assert not Suppression.objects.exists()
 

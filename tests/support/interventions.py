@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
-from interventions import limits
+from interventions import limits, webhooks
 from interventions.catalogue_data.install import install
 from interventions.models import (
     AlertSlot,
@@ -26,6 +26,8 @@ from interventions.models import (
     Policy,
     PolicyProposal,
     Rule,
+    WebhookEndpoint,
+    WebhookMessage,
 )
 from interventions.policy import store
 from interventions.policy.document import Document, dump
@@ -216,6 +218,30 @@ def make_help_request(*, enrolment: Enrolment | None = None, **fields: Any) -> H
         "asked_at": NOW,
     }
     return HelpRequest.objects.create(**{**made, **fields})
+
+
+def make_webhook_endpoint(**fields: Any) -> WebhookEndpoint:
+    """A system that wants to hear of everything."""
+    made: dict[str, Any] = {
+        "name": f"System {next(_number)}",
+        "address": "http://127.0.0.1:9/",
+        "secret": webhooks.new_secret(),
+        "events": WebhookEndpoint.Event.values,
+        "created_at": NOW,
+    }
+    return WebhookEndpoint.objects.create(**{**made, **fields})
+
+
+def make_webhook_message(**fields: Any) -> WebhookMessage:
+    """Word of an event that waits to be sent."""
+    made: dict[str, Any] = {
+        "event": "suggestion.sent",
+        "body": {"type": "suggestion.sent", "data": {}},
+        "created_at": NOW,
+        "due_at": NOW,
+    }
+    endpoint = fields.pop("endpoint", None) or make_webhook_endpoint()
+    return WebhookMessage.objects.create(endpoint=endpoint, **{**made, **fields})
 
 
 def make_lesson_visit(*, learner: Learner, **fields: Any) -> LessonVisit:

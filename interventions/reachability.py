@@ -1,0 +1,99 @@
+"""Which e-mail addresses refuse for good. An address is known by its hash, so a new one from HR is untried again."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from consent import audit
+from consent.actors import SYSTEM, Party
+from interventions import route, webhooks
+from interventions.addresses import hash_of
+from interventions.models import Attempt, Delivery, UnreachableAddress, WebhookEndpoint
+from learners.identity import resolve
+from learners.models import Learner
+
+Kind = UnreachableAddress.Kind
+
+
+def mark(*, address: str, kind: str, detail: str, now: datetime) -> bool:
+    """Notes that an address refuses for good; False where that was known. ``detail``: codes, never the address."""
+    hashed = hash_of(address)
+    with transaction.atomic():
+        _, is_new = UnreachableAddress.objects.get_or_create(
+            hash=hashed, defaults={"kind": kind, "detail": detail[:200], "at": now}
+        )
+        learner_id = resolve([hashed]).get(hashed)
+        if is_new and learner_id is not None:
+            audit.record(
+                actor=SYSTEM,
+                action="address.unreachable",
+                target=Party("learner", learner_id),
+                now=now,
+                detail={"kind": kind},
+            )
+            webhooks.announce(
+                event=WebhookEndpoint.Event.UNREACHABLE, learner_id=learner_id, said={"kind": kind}, now=now
+            )
+    return is_new
+
+
+def came_back(
+    *, address: str, kind: str, detail: str, now: datetime, delivery_id: UUID | None = None
+) -> bool:
+    """A provider says later what became of a mail that it had accepted. Returns whether that was news.
+
+    A message that came back reached nobody: where no other channel did, its attempt never was, and the step is
+    decided anew. A complaint was read, so it stays sent.
+    """
+    with transaction.atomic():
+        is_new = mark(address=address, kind=kind, detail=detail, now=now)
+        if delivery_id is None or kind != Kind.BOUNCED:
+            return is_new
+        delivery = (
+            Delivery.objects.select_for_update(of=("self",))
+            .filter(pk=delivery_id, channel=Delivery.Channel.EMAIL, state=Delivery.State.SENT)
+            .first()
+        )
+        if delivery is None:
+            return is_new
+        Delivery.objects.filter(pk=delivery.pk).update(
+            state=Delivery.State.FAILED, provider_answer=f"came back: {detail}"[:300]
+        )
+        alive = Delivery.objects.filter(
+            decision=delivery.decision_id,
+            state__in=(Delivery.State.QUEUED, Delivery.State.SENDING, Delivery.State.SENT),
+        )
+        if not alive.exists():
+            Attempt.objects.filter(decision=delivery.decision_id, verdict=Attempt.Verdict.PENDING).delete()
+            route.suppress({delivery.decision_id: "failed"}, now=now)
+        return True
+
+
+def try_again(*, addresses: Iterable[UnreachableAddress], by: Party, now: datetime) -> int:
+    """Forgets that these addresses refuse, because somebody knows better; returns how many."""
+    rows = list(addresses)
+    with transaction.atomic():
+        found = resolve([bytes(row.hash) for row in rows])
+        for row in rows:
+            learner_id = found.get(bytes(row.hash))
+            if learner_id is not None:
+                audit.record(
+                    actor=by, action="address.tried_again", target=Party("learner", learner_id), now=now
+                )
+        return UnreachableAddress.objects.filter(pk__in=[row.pk for row in rows]).delete()[0]
+
+
+def forget(subject: UUID) -> int:
+    """Removes what is known of the addresses of a person who is erased."""
+    return UnreachableAddress.objects.filter(hash__in=known_hashes(subject)).delete()[0]
+
+
+def known_hashes(subject: UUID) -> list[bytes]:
+    """The hashes of every address this person has or had."""
+    learner = Learner.objects.filter(pk=subject).first()
+    if learner is None:
+        return []
+    hashes = {bytes(row) for row in learner.identifiers.filter(kind="mbox").values_list("hash", flat=True)}
+    return sorted(hashes | ({hash_of(learner.email)} if learner.email else set()))

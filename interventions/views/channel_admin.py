@@ -1,0 +1,138 @@
+"""Chat systems, and addresses that refuse. Tokens and addresses are typed in and never shown again."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from consent import audit
+from consent.actors import Party
+from consent.read_only import ReadOnly
+from interventions import outgoing, reachability
+from interventions.channels import ChannelError, letter
+from interventions.channels.chat import SLACK, Slack, Teams
+from interventions.models import ChatConnection, UnreachableAddress
+from interventions.views.message_admin import EXAMPLE
+from learners.access import asked_by
+from learners.identity import resolve
+from learners.models import Learner, User
+
+_CHANNELS = {ChatConnection.Kind.SLACK: Slack(), ChatConnection.Kind.TEAMS: Teams()}
+_KEPT = "Leave empty to keep what is stored."
+
+
+class ChatConnectionForm(forms.ModelForm):
+    """What one chat system needs; an empty field keeps what is stored."""
+
+    address = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.PasswordInput(attrs={"size": 80, "autocomplete": "off"}),
+        help_text=f"Teams: the address of the workflow's webhook. Slack: empty for {SLACK}. {_KEPT}",
+    )
+    token = forms.CharField(
+        required=False,
+        max_length=500,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"size": 80, "autocomplete": "off"}),
+        help_text=f"Slack: the bot token (xoxb-…), with users:read.email and chat:write. Teams: none. {_KEPT}",
+    )
+
+    class Meta:
+        model = ChatConnection
+        fields = ("kind", "address", "token", "is_active")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in ("address", "token"):
+            cleaned[name] = cleaned.get(name) or getattr(self.instance, name)
+        kind, address = cleaned.get("kind"), cleaned["address"]
+        if kind == ChatConnection.Kind.SLACK and not cleaned["token"]:
+            self.add_error("token", "Slack needs a bot token.")
+        if kind == ChatConnection.Kind.TEAMS and not address:
+            self.add_error("address", "Teams needs the address of a workflow's webhook.")
+        if address and (fault := outgoing.faults_of(address)):
+            self.add_error("address", f"Nothing would be sent there: {fault}.")
+        return cleaned
+
+
+@admin.register(ChatConnection)
+class ChatConnectionAdmin(admin.ModelAdmin):
+    """While one is active, messages go there instead of by mail; by mail to those who are not known there."""
+
+    form = ChatConnectionForm
+    list_display = ("kind", "is_active", "created_at")
+    actions = ("send_test",)
+
+    def save_model(self, request: HttpRequest, obj: ChatConnection, form: Any, change: bool) -> None:
+        now = timezone.now()
+        if not change:
+            obj.created_at = now
+        super().save_model(request, obj, form, change)
+        audit.record(
+            actor=Party("user", asked_by(request)),
+            action="chat.connected" if obj.is_active else "chat.disconnected",
+            target=Party("chat", UUID(int=obj.pk)),
+            now=now,
+            detail={"kind": obj.kind, "fields": form.changed_data},
+        )
+
+    @admin.action(description="Send a test message to myself")
+    def send_test(self, request: HttpRequest, queryset: QuerySet[ChatConnection]) -> None:
+        assert isinstance(request.user, User)  # the admin site lets nobody else in
+        said = letter.sample(
+            "A test from Rekindle",
+            f"Hello {EXAMPLE['first_name']}, this is how a suggestion looks here.",
+            "en",
+        )
+        for connection in queryset:
+            try:
+                answer = _CHANNELS[ChatConnection.Kind(connection.kind)].say(
+                    connection, said, to=request.user.login, key=f"test-{timezone.now().timestamp():.0f}"
+                )
+            except ChannelError as fault:
+                self.message_user(request, f"{connection}: not sent, {fault}.", messages.ERROR)
+            else:
+                self.message_user(request, f"{connection}: {answer}.")
+
+
+@admin.register(UnreachableAddress)
+class UnreachableAddressAdmin(ReadOnly, admin.ModelAdmin):
+    """Addresses that refuse for good, by whose they are. Another address from HR needs nothing done here."""
+
+    list_display = ("whose", "kind", "detail", "at")
+    list_display_links = None
+    list_filter = ("kind",)
+    actions = ("try_these_again",)
+    list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        shown = (getattr(response, "context_data", None) or {}).get("cl")
+        if shown is not None:
+            found = resolve([bytes(row.hash) for row in shown.result_list])
+            learners = Learner.objects.in_bulk(set(found.values()))
+            for row in shown.result_list:
+                row.owner = learners.get(found.get(bytes(row.hash)))
+            audit.record_reads(
+                actor=Party("user", asked_by(request)),
+                action="admin.read.unreachableaddress",
+                targets=list(learners),
+                now=timezone.now(),
+            )
+        return response
+
+    @admin.display(description="learner")
+    def whose(self, row: Any) -> str:
+        return row.owner.pseudonym if row.owner else "nobody any more"
+
+    @admin.action(description="Try again: forget that these refuse", permissions=["view"])
+    def try_these_again(self, request: HttpRequest, queryset: QuerySet[UnreachableAddress]) -> None:
+        done = reachability.try_again(
+            addresses=queryset, by=Party("user", asked_by(request)), now=timezone.now()
+        )
+        self.message_user(request, f"{done} will be tried again.")
