@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import time
 from typing import Any, NamedTuple
 
+from interventions.policy import triggering, when
 from interventions.policy.document import ACTIONS, IMPACTS, LIVE, Document, differences
 
 
@@ -25,12 +26,15 @@ WORTH_MORE = "a higher worth makes more steps worth it"
 AUTOMATIC = "it goes out without a person's yes"
 STRONGER = "a stronger step"
 LESS_QUIET = "fewer quiet hours"
+OFTENER = "the same trouble counts again sooner"
 MORE_COURSES = "it acts in more courses"
 OTHER_MODEL = "it acts on risks that did not count before"
 UNSORTED = "it changes, and nobody has said in which direction it is louder"
 CRITICAL = "it concerns critical roles"
 
-# Louder when the number falls, or when it rises.
+_REPEATS = ("first", "relapse", "every")  # the later, the louder
+
+# Louder when the number (or the time of day, written 09:00) falls, or when it rises.
 _FALLS = {
     "bands.medium": LOWER,
     "bands.high": LOWER,
@@ -47,11 +51,26 @@ _FALLS = {
     "limits.declined_days": SOONER,
     "limits.unanswered_days": SOONER,
     **{f"costs.{action}": CHEAPER for action in ACTIONS[1:]},
+    "triggers.pace.steps_due": LOWER,
+    "triggers.failures.on_one_concept": LOWER,
+    "triggers.failures.in_a_row": LOWER,
+    "triggers.engagement.active_days_before": LOWER,
+    "triggers.min_signals": LOWER,
+    "value.least_probability": LOWER,
+    "limits.working_from": LESS_QUIET,
 }
 _RISES = {
     "bands.hysteresis": WIDER,
     "triggers.mastery.below": WIDER,
     "triggers.mastery.recovered_at": WIDER,
+    "triggers.pace.below": WIDER,
+    "triggers.pace.recovered_at": WIDER,
+    "triggers.deadline.days": WIDER,
+    "triggers.deadline.done_below": WIDER,
+    "triggers.deadline.recovered_at": WIDER,
+    "triggers.engagement.below": WIDER,
+    "triggers.engagement.recovered_at": WIDER,
+    "limits.working_to": LESS_QUIET,
     "ladder.episode_days": WIDER,
     "limits.hold_hours": WIDER,
     "limits.approval_hours": WIDER,
@@ -61,12 +80,13 @@ _RISES = {
 }
 # Louder when it is switched on.
 _ON = {
-    **{f"triggers.{name}.enabled": WIDER for name in ("mastery", "inactivity", "composite")},
+    **{f"triggers.{name}.enabled": WIDER for name in triggering.KEYS},
     **{f"automation.{action}": AUTOMATIC for action in ("nudge", "lesson", "lesson_nudge")},
 }
 _NEITHER = {
     "timing",
     "limits.coach_hours_week",
+    *(f"timings.{name}" for name in when.Timings.__struct_fields__),
     *(f"value.lifts.{action}.sd" for action in ACTIONS[1:]),
 }
 _QUIET = ("limits.quiet_from", "limits.quiet_to", "limits.quiet_weekends")
@@ -133,7 +153,31 @@ def _model(before: Any, after: Any) -> str:
     return "" if before == LIVE else OTHER_MODEL
 
 
-_OTHERWISE: dict[str, Callable[[Any, Any], str]] = {"pilot_courses": _courses, "model": _model}
+def _repeats(before: Any, after: Any) -> str:
+    return OFTENER if _REPEATS.index(after) > _REPEATS.index(before) else ""
+
+
+def _combines(before: Any, after: Any) -> str:
+    return WIDER if after == "any" else ""
+
+
+def _hours(before: Any, after: Any) -> str:
+    """Nought stands for the hours that hold for everybody, which are judged at their own place."""
+    return SOONER if after and (not before or after < before) else ""
+
+
+def _overrides(before: Any, after: Any) -> str:
+    return UNSORTED
+
+
+_OTHERWISE: dict[str, Callable[[Any, Any], str]] = {
+    "pilot_courses": _courses,
+    "model": _model,
+    "triggers.combine": _combines,
+    "triggers.overrides": _overrides,
+    **{f"triggers.{name}.repeat": _repeats for name in triggering.KEYS},
+    **{f"first_action.{name}": _hours for name in when.FirstAction.__struct_fields__},
+}
 
 
 def _quiet_minutes(document: Document) -> set[tuple[bool, int]]:

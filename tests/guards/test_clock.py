@@ -9,7 +9,7 @@ from config.env import BASE_DIR
 from tests.guards.project import APPS, source_files
 
 EDGES = {"views.py", "tasks.py", "admin.py", "middleware.py"}
-EDGE_DIRECTORIES = {"views", "management", "migrations"}
+EDGE_DIRECTORIES = {"views", "api", "management", "migrations"}
 # Modules beside the edges that may ask for the time, and why.
 ALLOWED: dict[str, str] = {}
 
