@@ -31,11 +31,12 @@ from interventions.policy.document import Document
 from interventions.situation import snapshots
 from interventions.snapshot import Snapshot
 from interventions.snapshot import store as stored
+from interventions.writing import write
 from signals.models import Risk
 from signals.risk import unread
 
 
-def evaluate(*, now: datetime, limit: int = 250) -> int:
+def evaluate(*, now: datetime, limit: int = 500) -> int:
     """Decides about up to ``limit`` enrolments; returns about how many. Call again while it is not 0."""
     with transaction.atomic():
         enrolment_ids = _claim(now, limit)
@@ -175,7 +176,7 @@ def _keep(
             if choice.action == "manager":
                 # What reaches a manager is always seen by a human first.
                 approvals.append(Approval(decision=decision, asked_at=now))
-    Decision.objects.bulk_create(decisions)
+    write(decisions)
     Approval.objects.bulk_create(approvals)
     Escalation.objects.bulk_create(escalations)
     heard = [pk for pk, choice in choices.items() if choice.action == "coach" and situations[pk].request]
