@@ -35,6 +35,8 @@ from interventions.writing import write
 from signals.models import Risk
 from signals.risk import unread
 
+LOOKED_AT = 4  # times as many as are taken: as many workers find work beside each other
+
 
 def evaluate(*, now: datetime, limit: int = 500) -> int:
     """Decides about up to ``limit`` enrolments; returns about how many. Call again while it is not 0."""
@@ -46,26 +48,25 @@ def evaluate(*, now: datetime, limit: int = 500) -> int:
 
 
 def _claim(now: datetime, limit: int) -> list[int]:
-    """The enrolments to look at, their watch rows locked."""
+    """The enrolments to look at, their watch rows locked; what another worker holds is passed over."""
+    seen = limit * LOOKED_AT
     unread = Risk.objects.filter(unread_since__isnull=False).order_by("unread_since", "pk")
     due = Watch.objects.filter(review_at__lte=now).order_by("review_at", "pk")
     # Once a course has ended nothing is scored any more, so nothing else would end its episode.
     ended = Episode.objects.filter(closed_at__isnull=True).exclude(enrolment__state="active").order_by("pk")
-    candidates = sorted(
-        {
-            *unread.values_list("pk", flat=True)[:limit],
-            *due.values_list("pk", flat=True)[:limit],
-            *ended.values_list("enrolment_id", flat=True)[:limit],
-        }
-    )
-    if not candidates:
+    waiting = set(due.values_list("pk", flat=True)[:seen])
+    others = {
+        *unread.values_list("pk", flat=True)[:seen],
+        *ended.values_list("enrolment_id", flat=True)[:seen],
+    } - waiting
+    if not waiting and not others:
         return []
-    Watch.objects.bulk_create([Watch(pk=pk) for pk in candidates], ignore_conflicts=True)
+    Watch.objects.bulk_create([Watch(pk=pk) for pk in sorted(others)], ignore_conflicts=True)
     locked = set(
         Watch.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(pk__in=candidates)
+        .filter(pk__in=sorted(waiting | others))
         .order_by("pk")
-        .values_list("pk", flat=True)
+        .values_list("pk", flat=True)[:limit]
     )
     still_due = set(
         Watch.objects.filter(pk__in=locked)
