@@ -44,11 +44,13 @@ def _commits(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
     """Puts back what a test with real commits emptied: a worker with nothing left to do takes over tests that come
-    before it in the order."""
+    before it in the order. After the last one the test database is gone."""
     result = yield
-    if _commits(item):
+    if nextitem is not None and _commits(item):
         with item.config.stash[blocking_manager_key].unblock():
             _fill()
     return result
