@@ -53,11 +53,12 @@ class CardAuthentication(BaseAuthentication):
         text = _bearer(request)
         if text is None:
             return None
+        now = timezone.now()
         try:
-            link = links.read(Purpose.CARD, text, now=timezone.now())
+            link = links.read(Purpose.CARD, text, now=now)
             # A pass ends with the token that it was made with.
             token = ApiToken.objects.filter(
-                pk=UUID(hex=link.detail), is_active=True, expires_at__gt=timezone.now()
+                pk=UUID(hex=link.detail), is_active=True, expires_at__gt=now
             ).first()
         except (links.LinkNotGood, ValueError):
             token = None
