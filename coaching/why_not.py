@@ -209,7 +209,7 @@ class _Teller:
         waiting = [one for one in deliveries if one.state == Delivery.State.QUEUED]
         if waiting:
             return "waits_for_hour", {"moment": when(min(one.due_at for one in waiting))}
-        if any(one.state == Delivery.State.SENDING for one in deliveries):
+        if any(one.state in (Delivery.State.CLAIMED, Delivery.State.SENDING) for one in deliveries):
             return "being_sent", {}
         return "on_its_way", {}
 

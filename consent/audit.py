@@ -40,6 +40,29 @@ def record(
     )
 
 
+def record_each(
+    *,
+    actor: Party,
+    action: str,
+    told: Iterable[tuple[Party, dict[str, Any]]],
+    now: datetime,
+) -> int:
+    """Appends one entry for each target and its detail, in the caller's transaction; returns how many."""
+    entries = AuditEntry.objects.bulk_create(
+        AuditEntry(
+            actor_kind=actor.kind,
+            actor_uuid=actor.uuid,
+            action=action,
+            target_kind=target.kind,
+            target_uuid=target.uuid,
+            detail=detail,
+            at=now,
+        )
+        for target, detail in told
+    )
+    return len(entries)
+
+
 def about(subject: UUID) -> models.QuerySet[AuditEntry]:
     """Every entry that names this person: as its target, or among those a page showed."""
     return AuditEntry.objects.filter(

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Exists, OuterRef
 
-from interventions.models import AlertSlot, Decision
+from interventions.models import AlertSlot, Decision, Delivery
 from learners.models import Learner
 
 WINDOW = timedelta(hours=168)
@@ -82,6 +83,40 @@ def commit(*, decision: Decision, kind: AlertSlot.Kind, now: datetime) -> bool:
             continue
     AlertSlot.objects.filter(pk=slot.pk).update(state=AlertSlot.State.RELEASED)
     return False
+
+
+def commit_each(*, decision_ids: Iterable[UUID], kind: AlertSlot.Kind, now: datetime) -> set[UUID]:
+    """Uses the places that these decisions reserved, where all of them can be used as they are; else none.
+
+    Returns the decisions whose place is used by now. The others have none, or need ``commit``, which looks for another.
+    """
+    slots = dict(
+        AlertSlot.objects.select_for_update(of=("self",))
+        .filter(decision__in=list(decision_ids), kind=kind)
+        .exclude(state=AlertSlot.State.RELEASED)
+        .order_by("pk")
+        .values_list("decision_id", "state")
+    )
+    used = {pk for pk, state in slots.items() if state == AlertSlot.State.COMMITTED}
+    try:
+        with transaction.atomic():
+            AlertSlot.objects.filter(decision__in=set(slots) - used, kind=kind).exclude(
+                state=AlertSlot.State.RELEASED
+            ).update(during=DateTimeTZRange(now, now + WINDOW), state=AlertSlot.State.COMMITTED)
+    except IntegrityError:
+        return used
+    return set(slots)
+
+
+def give_back(*, decision_ids: Iterable[UUID]) -> int:
+    """Places that were used for alerts of which nothing ever left are reserved again; returns how many."""
+    tried = Delivery.objects.filter(decision=OuterRef("decision"), tries__gt=0)
+    return AlertSlot.objects.filter(
+        ~Exists(tried),
+        decision_id__in=list(decision_ids),
+        kind=AlertSlot.Kind.LEARNER,
+        state=AlertSlot.State.COMMITTED,
+    ).update(state=AlertSlot.State.RESERVED)
 
 
 def release(*, decision_ids: Iterable[UUID]) -> int:

@@ -94,6 +94,7 @@ FIELDS = {
             "tries",
             "claimed_at",
             "sent_at",
+            "to_follow_up",
             "read_at",
         ),
     ),
@@ -422,7 +423,7 @@ def _withdraw_asks(subject: UUID, now: datetime) -> int:
 def _call_off(decision_ids: Iterable[UUID], now: datetime) -> dict[str, int]:
     """Calls these decisions off for want of consent; counts what that stops."""
     ids = list(decision_ids)
-    queued = Delivery.objects.filter(decision__in=ids, state=Delivery.State.QUEUED).count()
+    queued = Delivery.objects.filter(decision__in=ids, state__in=route.NOT_YET).count()
     waiting = Approval.objects.filter(decision__in=ids, state=Approval.State.WAITING).count()
     reserved = AlertSlot.objects.filter(decision__in=ids, state=AlertSlot.State.RESERVED)
     held = reserved.count()

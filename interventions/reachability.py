@@ -63,7 +63,7 @@ def came_back(
         )
         alive = Delivery.objects.filter(
             decision=delivery.decision_id,
-            state__in=(Delivery.State.QUEUED, Delivery.State.SENDING, Delivery.State.SENT),
+            state__in=(*route.NOT_YET, *route.REACHED),
         )
         if not alive.exists():
             Attempt.objects.filter(decision=delivery.decision_id, verdict=Attempt.Verdict.PENDING).delete()

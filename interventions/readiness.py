@@ -15,7 +15,7 @@ def nothing_queued(now: datetime) -> Iterator[Line]:
         scope__in=(Scope.NUDGE, Scope.PROFILE, Scope.RECORD), allowed=False
     ).order_by()
     queued = Delivery.objects.filter(
-        state=Delivery.State.QUEUED, learner_id__in=refusing.values("subject")
+        state__in=(Delivery.State.QUEUED, Delivery.State.CLAIMED), learner_id__in=refusing.values("subject")
     ).count()
     yield line(
         "consent_queued",

@@ -31,6 +31,7 @@ from learners.models import Enrolment, Preferences, User
 
 Reason = Suppression.Reason
 REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
+NOT_YET = (Delivery.State.QUEUED, Delivery.State.CLAIMED)  # nothing has left: it can still be called off
 
 
 def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> None:
@@ -201,9 +202,14 @@ def suppress(
 
 def look_again(enrolment_ids: Iterable[int], *, at: datetime) -> None:
     """Has these enrolments evaluated at that moment."""
-    ids = list(enrolment_ids)
+    look_again_each(dict.fromkeys(enrolment_ids, at))
+    transaction.on_commit(lambda: work_left.send(sender=None, stage="evaluate"))
+
+
+def look_again_each(moments: Mapping[int, datetime]) -> None:
+    """Has each of these enrolments evaluated at its moment."""
     Watch.objects.bulk_create(
-        [Watch(enrolment_id=pk, review_at=at) for pk in dict.fromkeys(ids)],
+        [Watch(enrolment_id=pk, review_at=at) for pk, at in sorted(moments.items())],
         update_conflicts=True,
         unique_fields=["enrolment"],
         update_fields=["review_at"],
@@ -219,9 +225,15 @@ def call_off(
     lost_to: Mapping[UUID, UUID] | None = None,
 ) -> int:
     """Cancels what has not gone out; decisions that thereby reach nobody lapse for this reason. Returns how many."""
-    Delivery.objects.filter(decision_id__in=decision_ids, state=Delivery.State.QUEUED).update(
-        state=Delivery.State.CANCELLED
+    standing = list(
+        Delivery.objects.select_for_update(of=("self",))
+        .filter(decision_id__in=decision_ids, state__in=NOT_YET)
+        .order_by("pk")
+        .values_list("pk", "decision_id", "state")
     )
+    Delivery.objects.filter(pk__in=[pk for pk, _, _ in standing]).update(state=Delivery.State.CANCELLED)
+    if claimed := {decision_id for _, decision_id, state in standing if state == Delivery.State.CLAIMED}:
+        limits.give_back(decision_ids=claimed)
     Approval.objects.filter(pk__in=decision_ids, state=Approval.State.WAITING).update(
         state=Approval.State.LAPSED, answered_at=now
     )

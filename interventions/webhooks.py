@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -60,22 +60,33 @@ def announce(*, event: str, learner_id: UUID, said: Mapping[str, Any], now: date
 
     Ids and codes only; nobody hears of somebody who refuses suggestions.
     """
+    return announce_each(event=event, told=[(learner_id, said)], now=now)
+
+
+def announce_each(*, event: str, told: Sequence[tuple[UUID, Mapping[str, Any]]], now: datetime) -> int:
+    """As ``announce``, of many people at once: (learner, what is said) each."""
     wanting = list(
         WebhookEndpoint.objects.filter(is_active=True, events__contains=[event]).values_list("pk", flat=True)
     )
-    if not wanting or not gate.allows(learner_id, Scope.NUDGE):
+    if not wanting:
         return 0
-    body = {"type": event, "timestamp": _iso(now), "data": {"learner": str(learner_id), **said}}
-    WebhookMessage.objects.bulk_create(
-        [
-            WebhookMessage(
-                endpoint_id=pk, event=event, subject=learner_id, body=body, created_at=now, due_at=now
-            )
-            for pk in wanting
-        ]
+    willing = gate.filter_allowed({learner_id for learner_id, _ in told}, Scope.NUDGE)
+    messages = WebhookMessage.objects.bulk_create(
+        WebhookMessage(
+            endpoint_id=pk,
+            event=event,
+            subject=learner_id,
+            body={"type": event, "timestamp": _iso(now), "data": {"learner": str(learner_id), **said}},
+            created_at=now,
+            due_at=now,
+        )
+        for learner_id, said in told
+        if learner_id in willing
+        for pk in wanting
     )
-    transaction.on_commit(lambda: work_left.send(sender=None, stage="webhooks"))
-    return len(wanting)
+    if messages:
+        transaction.on_commit(lambda: work_left.send(sender=None, stage="webhooks"))
+    return len(messages)
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:

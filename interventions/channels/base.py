@@ -1,8 +1,9 @@
 """What a channel is: one small class. Adding one: subclass, register in interventions.channels, write its test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from uuid import UUID
 
 from interventions.models import Delivery
 
@@ -30,6 +31,10 @@ class Channel:
     def send(self, delivery: Delivery, *, now: datetime) -> str:
         """Sends it and returns the provider's answer, without personal data."""
         raise NotImplementedError
+
+    def refused(self, deliveries: Sequence[Delivery]) -> dict[UUID, ChannelError]:
+        """Those of these messages that are known beforehand not to get through, and why; asked once for all of them."""
+        return {}
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -3,9 +3,10 @@
 import re
 import smtplib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from uuid import UUID
 
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -37,13 +38,22 @@ class Email(Channel):
             connection, self._held.connection = self._held.connection, None
             _close(connection)
 
+    def refused(self, deliveries: Sequence[Delivery]) -> dict[UUID, ChannelError]:
+        refusals = refusing(delivery.learner.email for delivery in deliveries)
+        return {
+            delivery.pk: ChannelError(
+                "this address refused before; waiting for another one from HR"
+                if delivery.learner.email
+                else "the learner has no address any more",
+                permanent=True,
+            )
+            for delivery in deliveries
+            if not delivery.learner.email or delivery.learner.email in refusals
+        }
+
     def send(self, delivery: Delivery, *, now: datetime) -> str:
-        address = delivery.learner.email
-        if not address:
-            raise ChannelError("the learner has no address any more", permanent=True)
-        if refusing([address]):
-            raise ChannelError("this address refused before; waiting for another one from HR", permanent=True)
-        message = letter.mail(letter.write(delivery, now=now), to=address, delivery_id=delivery.pk)
+        words = letter.write(delivery, now=now)
+        message = letter.mail(words, to=delivery.learner.email, delivery_id=delivery.pk)
         return post(message, connection=getattr(self._held, "connection", None))
 
 

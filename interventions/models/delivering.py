@@ -75,6 +75,8 @@ class Delivery(models.Model):
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
+        # Looked at once more and found right; one of a few that go out one after the other. Nothing has left yet.
+        CLAIMED = "claimed", "About to be sent"
         SENDING = "sending", "Being sent"
         SENT = "sent", "Sent"
         FAILED = "failed", "Failed for good"
@@ -104,6 +106,8 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     provider_answer = models.CharField(max_length=300, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
+    # Sent, and what follows from that (the attempt's window, the log, word to others) is still to be written.
+    to_follow_up = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("due_at", "pk")
@@ -118,7 +122,13 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=("due_at",), condition=Q(state="queued"), name="delivery_due"),
-            models.Index(fields=("claimed_at",), condition=Q(state="sending"), name="delivery_in_doubt"),
+            # What a worker left behind that died.
+            models.Index(
+                fields=("claimed_at",),
+                condition=Q(state__in=("claimed", "sending")),
+                name="delivery_under_way",
+            ),
+            models.Index(fields=("sent_at",), condition=Q(to_follow_up=True), name="delivery_to_follow_up"),
         ]
 
 
