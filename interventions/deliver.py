@@ -23,12 +23,13 @@ from interventions.pauses import pause
 MAX_TRIES = 6
 AT_ONCE = 25  # alerts that are claimed together, at most
 FRESH_S = 1.0  # for so long what was asked counts; what has not gone out by then is asked about again
+LONGEST_S = 10.0  # after this the caller comes again, with a later now
 IN_DOUBT_AFTER = timedelta(minutes=15)
 State = Delivery.State
 
 
 def deliver(*, now: datetime, limit: int = 200) -> int:
-    """Sends up to ``limit`` due alerts; returns how many it looked at. Call again while it is not 0."""
+    """Sends up to ``limit`` due alerts, for some seconds; returns how many it came to. Call again while it is not 0."""
     _tidy_up(now, limit)
     with ExitStack() as sessions:
         for channel in CHANNELS.values():
@@ -41,13 +42,14 @@ def deliver(*, now: datetime, limit: int = 200) -> int:
             )
         )
         done, at_once = 0, AT_ONCE
-        while done < len(due):
+        begun = monotonic()
+        while done < len(due) and monotonic() - begun < LONGEST_S:
             some = due[done : done + at_once]
             came_to = _claim_and_send(some, now)
             # Where sending is slow, fewer are claimed next time.
             at_once = came_to if came_to < len(some) else min(AT_ONCE, at_once * 2)
             done += came_to
-    return len(due)
+    return done
 
 
 def _claim_and_send(decision_ids: Sequence[UUID], now: datetime) -> int:

@@ -19,6 +19,8 @@ from interventions.models import AlertSlot, Decision, Delivery
 from learners.models import Learner
 
 WINDOW = timedelta(hours=168)
+# A message leaves a moment after its place was used: so much longer the place stays taken.
+ON_ITS_WAY = timedelta(minutes=1)
 PLACES = {AlertSlot.Kind.LEARNER: (1, 2), AlertSlot.Kind.ABOUT: (1,)}
 
 
@@ -76,7 +78,7 @@ def commit(*, decision: Decision, kind: AlertSlot.Kind, now: datetime) -> bool:
         try:
             with transaction.atomic():
                 AlertSlot.objects.filter(pk=slot.pk).update(
-                    place=place, during=DateTimeTZRange(now, now + WINDOW), state=AlertSlot.State.COMMITTED
+                    place=place, during=_used_from(now), state=AlertSlot.State.COMMITTED
                 )
             return True
         except IntegrityError:
@@ -102,7 +104,7 @@ def commit_each(*, decision_ids: Iterable[UUID], kind: AlertSlot.Kind, now: date
         with transaction.atomic():
             AlertSlot.objects.filter(decision__in=set(slots) - used, kind=kind).exclude(
                 state=AlertSlot.State.RELEASED
-            ).update(during=DateTimeTZRange(now, now + WINDOW), state=AlertSlot.State.COMMITTED)
+            ).update(during=_used_from(now), state=AlertSlot.State.COMMITTED)
     except IntegrityError:
         return used
     return set(slots)
@@ -134,6 +136,10 @@ def used(*, learner_id: UUID, now: datetime) -> int:
         during__contains=now,
         state=AlertSlot.State.COMMITTED,
     ).count()
+
+
+def _used_from(now: datetime) -> DateTimeTZRange:
+    return DateTimeTZRange(now, now + WINDOW + ON_ITS_WAY)
 
 
 def _taken(kind: AlertSlot.Kind, learner_ids: list[UUID]) -> dict[UUID, list[tuple[int, DateTimeTZRange]]]:

@@ -79,7 +79,8 @@ def test_it_sends_in_the_order_in_which_they_are_due_and_begins_each_window(post
     windows = {attempt.reached_at for attempt in Attempt.objects.all()}
     assert (Attempt.objects.count(), windows) == (3, {NOW})
     assert AuditEntry.objects.filter(action="alert.sent").count() == 3
-    assert {slot.during.lower for slot in AlertSlot.objects.all()} == {NOW}
+    week = NOW + limits.WINDOW + limits.ON_ITS_WAY
+    assert {(slot.during.lower, slot.during.upper) for slot in AlertSlot.objects.all()} == {(NOW, week)}
     assert set(AlertSlot.objects.values_list("state", flat=True)) == {"committed"}
     assert Watch.objects.filter(review_at__gt=NOW).count() == 3
 
