@@ -1,14 +1,13 @@
 """A decision in words: what was seen and tried, what is not known, how sure we are. No score, no cause."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from interventions import noticed
 from interventions.models import Attempt, Decision
+from interventions.policy.weights import features
 from interventions.snapshot import Snapshot, restore
 from interventions.wordlist import CONFIDENCE, REASONS, TRIED
-from signals.mastery.choice import ANSWERS
 from signals.risk import composite, evidence, reasons
 from signals.risk.groups import NAMES
 
@@ -64,17 +63,8 @@ def _reasons(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
 
 
 def _composite(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:
-    seen = snapshot.seen
-    features = {
-        "mastery": seen.mastery,
-        "mastery_mean": seen.mastery if seen.mastery_from == ANSWERS else None,
-        "days_inactive": snapshot.days_inactive,
-        "fail_rate": seen.fail_rate,
-        "failures_in_a_row": seen.failures_in_a_row,
-        "last_active_at": _iso(seen.last_active_at),
-        "started_at": _iso(seen.started_at),
-    }
-    assessed = composite.assess(features, composite.Parameters.read({}), as_of=snapshot.now, course=course)
+    seen = features(snapshot)
+    assessed = composite.assess(seen, composite.Parameters.read({}), as_of=snapshot.now, course=course)
     return assessed.reasons
 
 
@@ -90,10 +80,6 @@ def _noticed(decision: Decision, snapshot: Snapshot, language: str) -> list[str]
     wanted = {feature for trigger in triggers for feature in _NOTICED.get(trigger, ())}
     seen = _composite(snapshot, decision.enrolment.course.name)
     return reasons.sentences([reason for reason in seen if reason["feature"] in wanted], language)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
 
 
 def _asked(snapshot: Snapshot, language: str) -> list[str]:

@@ -18,6 +18,7 @@ from interventions.backtest.truth import truths, was_right
 from interventions.models import AlertSlot, Policy
 from interventions.policy import store
 from interventions.policy.document import Document
+from interventions.policy.weights import Weights, scored, trusted_by
 from learners import zones
 from learners.models import Course, Enrolment, OrgUnit, Preferences, Role, User
 
@@ -114,6 +115,7 @@ class _Walked:
         self.reproduced = Reproduced()
         self.one_step = OneStep()
         self.figures = [Figures(side.document) for side in sides]
+        self.weights = [trusted_by(side.document) for side in sides]
         self.moments = moments(start=span.start, end=span.end)
         self.people: dict[Slice, set[UUID]] = defaultdict(set)
 
@@ -129,9 +131,9 @@ class _Walked:
             if len(self.sides) > 1:
                 self._step(mine, around[learner_id])
             self._people(mine, around[learner_id])
-            for side, figures in zip(self.sides, self.figures, strict=True):
+            for side, figures, weighed in zip(self.sides, self.figures, self.weights, strict=True):
                 walk = Walk(side.document, around[learner_id].walk, self.customs, self.moments)
-                acts = walk.through(mine, end=self.span.end)
+                acts = walk.through(_scored(mine, weighed), end=self.span.end)
                 for flag in figures.add(acts, around[learner_id].slices):
                     figures.judge(was_right(known.get(flag.enrolment_id, ()), flag.at))
         self.points += len(points)
@@ -147,6 +149,7 @@ class _Walked:
             snapshot = point.snapshot
             if in_pilot != snapshot.in_pilot:
                 point = point._replace(snapshot=msgspec.structs.replace(snapshot, in_pilot=in_pilot))
+            (point,) = _scored([point], self.weights[1])
             self.one_step.check(point, document)
 
     def _people(self, points: Sequence[Point], around: "_Around") -> None:
@@ -336,3 +339,13 @@ def _names(slices: Mapping[Slice, Any]) -> dict[Slice, str]:
         else:
             names[one] = f"{one.key.capitalize()} role"
     return names
+
+
+def _scored(points: list[Point], weights: Weights | None) -> list[Point]:
+    """The points with the risk that these weights would have given; without any, as they were recorded."""
+    if weights is None:
+        return points
+    return [
+        point if point.snapshot is None else point._replace(snapshot=scored(point.snapshot, weights))
+        for point in points
+    ]

@@ -8,7 +8,7 @@ from datetime import time
 from typing import Any, NamedTuple
 
 from interventions.policy import triggering, when
-from interventions.policy.document import ACTIONS, IMPACTS, LIVE, Document, differences
+from interventions.policy.document import ACTIONS, IMPACTS, Document, differences
 
 
 class Reason(NamedTuple):
@@ -149,8 +149,8 @@ def _courses(before: Any, after: Any) -> str:
 
 
 def _model(before: Any, after: Any) -> str:
-    # From whatever is live to one name trusts less than before.
-    return "" if before == LIVE else OTHER_MODEL
+    # A composite that is named comes into force with the policy, so this too may let other people in.
+    return OTHER_MODEL
 
 
 def _repeats(before: Any, after: Any) -> str:

@@ -13,6 +13,7 @@ from django.db.models import Max
 from consent import audit
 from consent.actors import SYSTEM, Party
 from interventions.models import Policy, PolicyProposal
+from interventions.policy import weights
 from interventions.policy.document import Document, PolicyFault, dump, load, with_changes
 from interventions.policy.louder import needs_second
 
@@ -110,6 +111,14 @@ def _put_in_force(policy: Policy, *, by: UUID | None, now: datetime, reason: str
         Policy.objects.filter(pk=before.pk).update(state=Policy.State.RETIRED)
     Policy.objects.filter(pk=draft.pk).update(
         state=Policy.State.LIVE, live_at=now, reason=reason.strip()[:300]
+    )
+    weights.come_into_force(
+        wanted,
+        before=load(before.document) if before is not None else None,
+        version=draft.version,
+        is_return=is_return,
+        by=by,
+        now=now,
     )
     _audit("policy.live", draft, by=by, now=now, replaces=before.version if before else None)
     draft.refresh_from_db()

@@ -12,6 +12,7 @@ from interventions.models.deciding import Action
 from interventions.policy import store
 from interventions.policy.document import Document
 from interventions.policy.forms import label_of
+from interventions.policy.weights import scored, trusted_by
 from interventions.situation import snapshots
 from interventions.snapshot import Snapshot
 from interventions.snapshot import store as stored
@@ -41,6 +42,7 @@ def routes(enrolment: Enrolment, policies: Sequence[Policy], *, now: datetime) -
         snapshot = snapshots([enrolment.pk], policy=document, policy_version=policy.version, now=now)[
             enrolment.pk
         ]
+        snapshot = scored(snapshot, trusted_by(document))
         found.append(_route(enrolment, policy, document, snapshot, decide(snapshot, document)))
     return found
 

@@ -1,5 +1,6 @@
 """Policies by form: drafts, what they would change, going live and back."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -27,9 +28,12 @@ from interventions.policy.document import (
 )
 from interventions.policy.forms import ATTEMPT_NAMES, SECTIONS, PolicyForm, label_of, shown
 from interventions.policy.louder import needs_second
+from interventions.policy.weights import shown_with
 from interventions.views.policy_preview import PreviewPages, TargetForm, asks_preview, proposals
 from interventions.views.policy_second import SecondPages, said
+from interventions.views.policy_weights import WeightsForm, with_weights
 from learners.access import asked_by
+from signals.risk.weights import version_with
 
 
 @admin.register(Policy)
@@ -82,14 +86,16 @@ class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
         wanted = request.GET.get("from", "")
         if wanted.isdigit():
             base = Policy.objects.filter(version=int(wanted)).first() or live
-        form = PolicyForm(request.POST or None, start=load(base.document))
-        if request.method == "POST" and form.is_valid():
-            draft = store.draft_from_live(by=asked_by(request), now=timezone.now(), changes=form.document())
+        now = timezone.now()
+        form, weights = _forms(request, load(base.document), now)
+        if request.method == "POST" and form.is_valid() and weights.is_valid():
+            changes = self._weighed(request, form, weights, now)
+            draft = store.draft_from_live(by=asked_by(request), now=now, changes=changes)
             self.message_user(
                 request, f"Draft {draft.version} is kept. It changes nothing until it is in force."
             )
             return HttpResponseRedirect(reverse("admin:interventions_policy_change", args=[draft.pk]))
-        return self._edit(request, form, title=f"New draft from version {base.version}", policy=None)
+        return self._edit(request, form, weights, title=f"New draft from version {base.version}", policy=None)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -98,16 +104,18 @@ class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
         policy = self._policy(request, object_id)
         if policy.state != Policy.State.DRAFT:
             return self._read(request, policy)
-        form = PolicyForm(request.POST or None, start=load(policy.document))
-        if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        form, weights = _forms(request, load(policy.document), now)
+        if request.method == "POST" and form.is_valid() and weights.is_valid():
             try:
-                store.revise(policy=policy, changes=form.document(), by=asked_by(request), now=timezone.now())
+                changes = self._weighed(request, form, weights, now)
+                store.revise(policy=policy, changes=changes, by=asked_by(request), now=now)
             except store.NotADraft as refused:
                 self.message_user(request, str(refused), messages.ERROR)
             else:
                 self.message_user(request, f"Draft {policy.version} is kept.")
             return HttpResponseRedirect(request.path)
-        return self._edit(request, form, title=f"Draft {policy.version}", policy=policy)
+        return self._edit(request, form, weights, title=f"Draft {policy.version}", policy=policy)
 
     def go_live_view(self, request: HttpRequest, policy_id: int) -> HttpResponse:
         """Asks for the reason, then puts the draft in force."""
@@ -177,8 +185,27 @@ class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
             raise Http404("There is no such policy.")
         return policy
 
+    def _weighed(
+        self, request: HttpRequest, form: PolicyForm, weights: WeightsForm, now: datetime
+    ) -> Document:
+        """The document as filled in; where other weights were, it trusts the composite that has them."""
+        if not weights.has_changed():
+            return form.document()
+        version = version_with(weights.parameters(), now=now, by=asked_by(request))
+        self.message_user(
+            request,
+            f"“{version.name}” holds these weights, and this draft trusts it. It scores once the draft is in force.",
+        )
+        return with_weights(form.document(), version)
+
     def _edit(
-        self, request: HttpRequest, form: PolicyForm, *, title: str, policy: Policy | None
+        self,
+        request: HttpRequest,
+        form: PolicyForm,
+        weights: WeightsForm,
+        *,
+        title: str,
+        policy: Policy | None,
     ) -> HttpResponse:
         targets: TargetForm | None = None
         notes: dict[str, str] = {}
@@ -189,6 +216,7 @@ class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
             "admin/interventions/policy/edit.html",
             title=title,
             form=form,
+            weights=weights,
             policy=policy,
             targets=targets,
             sections=[
@@ -255,6 +283,11 @@ class PolicyAdmin(PreviewPages, SecondPages, admin.ModelAdmin):
         return TemplateResponse(
             request, template, {**self.admin_site.each_context(request), "opts": self.opts, **context}
         )
+
+
+def _forms(request: HttpRequest, start: Document, now: datetime) -> tuple[PolicyForm, WeightsForm]:
+    sent = request.POST or None
+    return PolicyForm(sent, start=start), WeightsForm(sent, start=shown_with(start, now=now))
 
 
 def _changes(document: Document) -> list[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ from consent.actors import SYSTEM, Party
 from signals import trust
 from signals.models import Finding, ModelVersion, Promotion
 from signals.risk import disagreements
+from signals.risk.composite import KIND
 from signals.risk.live import live_model
 from signals.training.gate import AROUND, Around, Bounds, Check, Comparison, Evidence, judge
 
@@ -159,6 +160,38 @@ def roll_back(*, because: str, now: datetime, by: UUID | None = None) -> Promoti
         )
 
 
+def with_policy(*, candidate: ModelVersion, version: int, now: datetime, by: UUID | None = None) -> Promotion:
+    """The row that makes a composite live because a policy that names its weights came into force. Raises NotFit.
+
+    Weights that people set are judged as a policy is: by its preview and by a second yes. What was learned is judged by
+    the gate: it is neither replaced nor brought here.
+    """
+    with transaction.atomic():
+        _one_at_a_time()
+        live = live_model(now=now)
+        if candidate.kind != KIND or live.kind != KIND:
+            raise NotFit(
+                "A policy puts one composite in the place of another; anything else goes through the gate."
+            )
+        if candidate.pk == live.pk:
+            raise AlreadyLive(f"“{candidate.name}” is live already.")
+        return _make_live(
+            candidate,
+            live,
+            outcome=Promotion.Outcome.PROMOTED,
+            reason=f"Policy {version} came into force with these weights.",
+            by=by,
+            now=now,
+            comparison=Comparison(
+                candidate=candidate.name,
+                live=live.name,
+                checks=(
+                    Check("policy", "Did people set it, with a policy?", True, f"Policy {version} names it."),
+                ),
+            ),
+        )
+
+
 def to_shadow(*, candidate: ModelVersion, because: str, now: datetime, by: UUID | None = None) -> Promotion:
     """The row that says the candidate scores beside the live model from now on. Whoever did so before stops."""
     with transaction.atomic():
@@ -167,7 +200,7 @@ def to_shadow(*, candidate: ModelVersion, because: str, now: datetime, by: UUID 
             raise AlreadyLive(
                 f"“{candidate.name}” is live already; in shadow it would be compared with itself."
             )
-        if candidate.artefact is None and candidate.kind != "composite":
+        if candidate.artefact is None and candidate.kind != KIND:
             raise NotFit(f"“{candidate.name}” holds nothing to score with.")
         ModelVersion.objects.filter(is_shadow=True).exclude(pk=candidate.pk).update(is_shadow=False)
         if not ModelVersion.objects.filter(pk=candidate.pk, is_shadow=False).update(is_shadow=True):

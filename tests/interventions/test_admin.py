@@ -38,9 +38,19 @@ def policy_page(name: str, policy: Policy) -> str:
     return reverse(f"admin:interventions_policy_{name}", args=[policy.pk])
 
 
+# The composite's, as the form begins: the seed's.
+WEIGHTS = {
+    "weights-mastery": 0.5,
+    "weights-days_inactive": 0.3,
+    "weights-fail_rate": 0.2,
+    "weights-horizon_days": 30,
+    "weights-min_coverage": 0.5,
+}
+
+
 def posted(**changes: Any) -> dict[str, Any]:
     """What a browser sends for the defaults with these changes."""
-    values = {field_name(place): value for place, value in flat(Document())} | changes
+    values = {field_name(place): value for place, value in flat(Document())} | WEIGHTS | changes
     return {name: value for name, value in values.items() if value is not False}
 
 
@@ -64,7 +74,9 @@ class TestPolicies:
 
     def test_it_warns_where_a_policy_does_not_trust_the_live_model(self, admin: Client) -> None:
         live_model(now=NOW)
-        draft = make_policy(document=with_changes(Document(), {"model": "boosted-7"}))
+        named = store.draft_from_live(by=None, now=NOW, changes={"model": "boosted-7"})
+        store.go_live(policy=named, by=None, now=NOW, reason="Only that one")
+        draft = make_policy(document=with_changes(Document(), {"model": "boosted-7", "bands.medium": 0.6}))
 
         answer = admin.post(policy_page("go_live", draft), {"reason": "It is better"}, follow=True)
 
