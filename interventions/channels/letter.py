@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from interventions import links
+from interventions import links, places
 from interventions.channels.phrases import ANSWERS, phrases
 from interventions.models import Delivery
 
@@ -25,11 +25,15 @@ class Letter:
     page: str
     calendar: str  # empty: nothing to put into a calendar
     unsubscribe: str
+    lesson: tuple[str, str] | None = None  # (title, address), where the lesson lives in an LMS
 
     def plain(self) -> str:
         """The message as plain text; the simplest mail program shows all of it."""
         words = phrases(self.language)
-        lines = [self.body, "", words["answer"]]
+        lines = [self.body, ""]
+        if self.lesson:
+            lines += [f"{self.lesson[0]}: {self.lesson[1]}", ""]
+        lines.append(words["answer"])
         lines += [f"- {label}: {address}" for _, label, address in self.answers]
         if self.calendar:
             lines += ["", f"{words['calendar']}: {self.calendar}"]
@@ -56,6 +60,7 @@ def write(delivery: Delivery, *, now: datetime) -> Letter:
         page=f"{settings.PUBLIC_URL}/me/",
         calendar=links.calendar_address(decision_id, now=now) if delivery.decision.lesson_id else "",
         unsubscribe=links.unsubscribe_address(learner.pk, now=now),
+        lesson=places.link_of(delivery.decision.lesson_id, learner.language),
     )
 
 
