@@ -57,6 +57,7 @@ STAGES = (
     Stage("settle", "interventions.route.settle", Queue.PATH, 60),
     Stage("deliver", "interventions.deliver.deliver", Queue.DELIVERY, 15),
     Stage("webhooks", "interventions.webhooks.send_due", Queue.DELIVERY, 15),
+    Stage("bounces", "interventions.mailboxes.read_waiting", Queue.DELIVERY, 300),
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
