@@ -61,6 +61,7 @@ STAGES = (
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
+    Stage("rooms", "coaching.rooms.tell", Queue.DELIVERY, 300),
     Stage("contracts", "signals.sources.contracts.check", Queue.UPKEEP, 900),
     Stage("doubts", "signals.second_looks.draw", Queue.UPKEEP, 3600),
     Stage("disagree", "signals.risk.disagreements.ask_people", Queue.UPKEEP, 3600),

@@ -76,6 +76,20 @@ FIELDS = {
             "last_error_at",
         ),
     ),
+    "CoachRoom": Fields(
+        personal=(),
+        other=(
+            "id",
+            "name",
+            "kind",
+            "address",
+            "at",
+            "is_active",
+            "created_at",
+            "last_told_on",
+            "last_error",
+        ),
+    ),
     "Decision": Fields(
         personal=("enrolment", "reasons", "snapshot"),
         other=(

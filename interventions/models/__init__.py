@@ -13,6 +13,7 @@ from interventions.models.reaching import (
     WebhookEndpoint,
     WebhookMessage,
 )
+from interventions.models.rooms import CoachRoom
 from interventions.models.rules import Rule
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Attempt",
     "BusyPeriod",
     "ChatConnection",
+    "CoachRoom",
     "Decision",
     "Delivery",
     "Episode",

@@ -177,7 +177,9 @@ class DeliveryAdmin(RecordAdmin):
         """Of a fault: whether it is for good."""
         if delivery.state == Delivery.State.FAILED:
             tried = delivery.tries >= deliver.MAX_TRIES
-            return f"given up after {delivery.tries} tries" if tried else "for good: not tried again by itself"
+            return (
+                f"given up after {delivery.tries} tries" if tried else "for good: not tried again by itself"
+            )
         if delivery.state == Delivery.State.QUEUED and delivery.provider_answer:
             return f"tried again at {timezone.localtime(delivery.due_at):%H:%M}"
         return ""

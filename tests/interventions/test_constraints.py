@@ -1,6 +1,6 @@
 """What the database promises about deciding: each promise is tested by breaking it."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from interventions.models import (
     Attempt,
     BusyPeriod,
     ChatConnection,
+    CoachRoom,
     Decision,
     Delivery,
     Episode,
@@ -383,6 +384,11 @@ def test_it_keeps_a_version_of_a_message_once() -> None:
 
 
 # Reaching people and other systems
+
+
+def test_a_room_is_told_in_the_morning() -> None:
+    with Broken("a_room_is_told_in_the_morning"):
+        CoachRoom.objects.create(name="Coaches", kind="slack", address="", at=time(15), created_at=NOW)
 
 
 def test_only_moodle_has_moodles_settings() -> None:
