@@ -30,6 +30,9 @@ _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 # Where servers write to whom a mail was delivered, though the list or alias behind it has another name.
 _RECEIVED_FOR = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Failed-Recipients")
 _DEEPEST = 12
+# What the library raises on mails that somebody made to be unreadable: parts in parts without end, unknown character
+# sets, addresses that are none. One such mail must not keep the others from being read.
+_UNREADABLE = (RecursionError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class Verdict(StrEnum):
@@ -54,18 +57,21 @@ class _Report(NamedTuple):
 
 def read(raw: bytes, *, now: datetime) -> Verdict:
     """Takes in one mail, whatever it is, and says what followed. Reading it twice changes nothing."""
-    mail = email.message_from_bytes(raw[:LARGEST])
-    parts = list(_parts(mail))
-    report = _report(parts)
+    try:
+        parts = list(_parts(email.message_from_bytes(raw[:LARGEST])))
+        report = _report(parts)
+        named = _named(parts)
+        written_to = {address for part in parts for address in _addresses(part, "To")}
+    except _UNREADABLE:
+        return Verdict.NO_REPORT
     if report is None:
         return Verdict.NO_REPORT
-    delivery = _delivery(mail, parts)
+    delivery = _of(named) if named else None
     if delivery is None:
         return Verdict.NOT_OURS
     if report.action != "failed" or not report.status.startswith("5."):
         return Verdict.TEMPORARY
     codes = " ".join(one for one in (report.status, _reply(report.diagnosis)) if one)
-    written_to = {address for part in parts for address in _addresses(part, "To")}
     address = _whose(delivery, report.recipients | written_to)
     # The server at the end is more exact than the one that reports, which may only say 5.0.0.
     exact = mail_codes.enhanced(report.diagnosis) or report.status
@@ -132,16 +138,17 @@ def _report(parts: list[Message]) -> _Report | None:
     return next((one for one in found if one.action == "failed"), found[0] if found else None)
 
 
-def _delivery(mail: Message, parts: list[Message]) -> Delivery | None:
-    """The delivery that a mail speaks of, where it can be believed."""
-    if settings.BOUNCE_ADDRESS:
-        texts = [_field(mail, name) for name in _RECEIVED_FOR]
-        found = next((pk for text in texts if (pk := return_paths.read(text)) is not None), None)
-    else:
-        found = _message_id(parts[1:])
-    if found is None:
-        return None
-    return Delivery.objects.filter(pk=found, channel=Delivery.Channel.EMAIL).select_related("learner").first()
+def _named(parts: list[Message]) -> UUID | None:
+    """The delivery that a mail says it is about, where it can be believed."""
+    if not settings.BOUNCE_ADDRESS:
+        return _message_id(parts[1:])
+    texts = [_field(parts[0], name) for name in _RECEIVED_FOR]
+    return next((pk for text in texts if (pk := return_paths.read(text)) is not None), None)
+
+
+def _of(delivery_id: UUID) -> Delivery | None:
+    mails = Delivery.objects.filter(channel=Delivery.Channel.EMAIL).select_related("learner")
+    return mails.filter(pk=delivery_id).first()
 
 
 def _message_id(parts: list[Message]) -> UUID | None:

@@ -141,11 +141,11 @@ class DeliveryAdmin(RecordAdmin):
         "learner",
         "channel",
         "state",
-        "due_at",
-        "sent_at",
-        "tries",
         "provider_answer",
         "what_follows",
+        "tries",
+        "due_at",
+        "sent_at",
     )
     list_filter = ("state", "channel")
     list_select_related = ("decision__enrolment",)

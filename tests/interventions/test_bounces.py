@@ -181,8 +181,9 @@ class TestWhatIsIgnored:
         assert bounces.read_all([raw], now=NOW) == {verdict: 1}
         assert again(sent).state == "sent"
 
-    def test_parts_within_parts_end_somewhere(self, sent: Delivery) -> None:
-        raw = b"Content-Type: message/rfc822\r\n\r\n" * 400 + report(sent.pk)
+    @pytest.mark.parametrize("depth", [400, 20_000])
+    def test_parts_within_parts_end_somewhere(self, sent: Delivery, depth: int) -> None:
+        raw = b"Content-Type: message/rfc822\r\n\r\n" * depth + report(sent.pk)
 
         assert bounces.read(raw, now=NOW) is Verdict.NO_REPORT
 
