@@ -3,7 +3,10 @@
 from django.contrib import admin
 
 from coaching.models import Case, Verdict
+from coaching.views import room_admin
 from consent.read_only import ReadOnly
+
+__all__ = ["room_admin"]  # registers its page
 
 
 class VerdictInline(ReadOnly, admin.TabularInline):

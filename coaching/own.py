@@ -1,5 +1,6 @@
 """A learner's own pages: what was suggested, what we know and why, what they chose, and what was not sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from coaching.wording import without_address
 from consent import gate
 from consent.models import ConsentScope, ScopeText
 from consent.scopes import LawfulBasis, Scope
-from interventions import catalogue, explain
+from interventions import catalogue, explain, places
 from interventions.explain import Explanation
 from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
 from learners.models import Enrolment, Learner
@@ -48,6 +49,7 @@ class Suggestion:
     body: str
     lesson_key: str
     lesson_title: str
+    lesson_address: str  # where it lives in an LMS; empty: on our own page
     why: Explanation
     answer: Answer | None
 
@@ -114,10 +116,12 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
         .order_by("-sent_at", "pk")
     )
     once = {delivery.decision_id: delivery for delivery in deliveries}
-    return [_suggestion(delivery, learner) for delivery in once.values()]
+    lessons = [delivery.decision.lesson_id for delivery in once.values()]
+    living = places.addresses(pk for pk in lessons if pk is not None)
+    return [_suggestion(delivery, learner, living) for delivery in once.values()]
 
 
-def _suggestion(delivery: Delivery, learner: Learner) -> Suggestion:
+def _suggestion(delivery: Delivery, learner: Learner, living: Mapping[int, str]) -> Suggestion:
     decision = delivery.decision
     lesson = decision.lesson
     return Suggestion(
@@ -127,6 +131,7 @@ def _suggestion(delivery: Delivery, learner: Learner) -> Suggestion:
         body=without_address(delivery.body),
         lesson_key=lesson.key if lesson else "",
         lesson_title=catalogue.lesson_text(lesson, learner.language).title if lesson else "",
+        lesson_address=living.get(lesson.pk, "") if lesson else "",
         why=explain.why(decision, learner.language),
         answer=getattr(decision, "answer", None),
     )

@@ -14,12 +14,15 @@ from config.env import (
     VAR_DIR,
     env,
 )
+from config.keys import keys_of, weakness
 from config.logging import configuration as logging_configuration
 from config.schedule import BEAT_SCHEDULE
 
 IN_PRODUCTION = ENVIRONMENT == PRODUCTION
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET_KEY)
+# Former ones, comma-separated: what they signed is good until they are taken out, and nothing new is signed by them.
+SECRET_KEY_FALLBACKS = keys_of(env.str("SECRET_KEY_FALLBACKS", default=""))
 FIELD_KEYS = env.str("FIELD_KEYS", default=DEVELOPMENT_FIELD_KEYS)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
@@ -30,6 +33,9 @@ if IN_PRODUCTION:
     ):
         if value == default:
             raise ImproperlyConfigured(f"Production needs its own {name}; set {name} or {name}_FILE.")
+    for number, former in enumerate(SECRET_KEY_FALLBACKS, 1):
+        if fault := weakness(former, present=SECRET_KEY):
+            raise ImproperlyConfigured(f"SECRET_KEY_FALLBACKS, key {number}: {fault}")
     for name in ("DATABASE_URL", "REDIS_URL"):
         if not env.str(name, default=""):
             raise ImproperlyConfigured(f"Production does not run on the embedded services; set {name}.")
@@ -175,6 +181,10 @@ ANYMAIL = env.json("EMAIL_PROVIDER_SETTINGS", default={})
 EMAIL_TIMEOUT = env.int(
     "EMAIL_TIMEOUT", default=20
 )  # seconds; without one a silent server holds a worker for ever
+# Where mail servers return what they cannot deliver, such as bounces@example.com; each mail gets one of its own, with a
+# signed part after a "+". And the mailbox in which they arrive: imaps://user:password@host/INBOX.
+BOUNCE_ADDRESS = env.str("BOUNCE_ADDRESS", default="")
+BOUNCE_MAILBOX_URL = env.str("BOUNCE_MAILBOX_URL", default="")
 # Private networks (CIDR) that webhooks and chat may be sent to; everything private is refused otherwise.
 OUTGOING_PRIVATE_NETWORKS = env.list("OUTGOING_PRIVATE_NETWORKS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rekindle <no-reply@localhost>")

@@ -24,3 +24,8 @@ def refusing(addresses: Iterable[str]) -> set[str]:
         return set()
     found = UnreachableAddress.objects.filter(hash__in=list(by_hash)).values_list("hash", flat=True)
     return {by_hash[bytes(hashed)] for hashed in found}
+
+
+def refusal_of(address: str) -> UnreachableAddress | None:
+    """Since when and why this address refuses for good; None where it does not, or where there is none."""
+    return UnreachableAddress.objects.filter(hash=hash_of(address)).first() if address else None

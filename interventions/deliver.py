@@ -131,7 +131,8 @@ def _not_sent(delivery: Delivery, fault: ChannelError, now: datetime) -> None:
             provider_answer=str(fault)[:300],
         )
         if not again:
-            route.fall_back(delivery, now=now)
+            if not fault.in_doubt:
+                route.fall_back(delivery, now=now)
             _lapse_if_nobody_reached([delivery.decision_id], now)
 
 

@@ -20,12 +20,24 @@ LONGEST_WAIT_S = 86_400
 _MAY_RELENT = (408, 409, 425, 429)
 
 
-class NotSent(Exception):
-    """Nothing came back; ``permanent`` says that trying again cannot help."""
+# Faults from before a request is sent.
+_NEVER_THERE = (
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.SSLError,
+)
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+
+class NotSent(Exception):
+    """Nothing came back; ``permanent`` says that trying again cannot help.
+
+    ``in_doubt``: the request was on its way, so the other side may have done what it asks.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, in_doubt: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.in_doubt = in_doubt
 
 
 class Answer(NamedTuple):
@@ -50,9 +62,14 @@ def faults_of(address: str) -> str:
     return ""
 
 
-def post(address: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Posts once and returns the answer, whatever its status. Raises NotSent."""
-    return _request("POST", address, body=body, headers=headers)
+def post(address: str, *, body: bytes, headers: Mapping[str, str], largest: int = LARGEST) -> Answer:
+    """Posts once and returns the answer, whatever its status, up to so many bytes. Raises NotSent."""
+    return _request("POST", address, body=body, headers=headers, largest=largest)
+
+
+def put(address: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """Puts once and returns the answer, whatever its status. Raises NotSent."""
+    return _request("PUT", address, body=body, headers=headers)
 
 
 def get(address: str, *, headers: Mapping[str, str]) -> Answer:
@@ -60,7 +77,9 @@ def get(address: str, *, headers: Mapping[str, str]) -> Answer:
     return _request("GET", address, body=None, headers=headers)
 
 
-def _request(method: str, address: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+def _request(
+    method: str, address: str, *, body: bytes | None, headers: Mapping[str, str], largest: int = LARGEST
+) -> Answer:
     place = _place(address)
     timeout = urllib3.Timeout(connect=PATIENCE_S, read=PATIENCE_S)
     pool: urllib3.HTTPConnectionPool
@@ -85,12 +104,16 @@ def _request(method: str, address: str, *, body: bytes | None, headers: Mapping[
             assert_same_host=False,
             preload_content=False,
         )
-        text = answer.read(LARGEST, decode_content=True).decode(errors="replace")
+        text = answer.read(largest, decode_content=True).decode(errors="replace")
         wait = answer.headers.get("Retry-After", "")
         answer.close()
         return Answer(answer.status, text, min(int(wait), LONGEST_WAIT_S) if wait.isdigit() else 0)
     except (urllib3.exceptions.HTTPError, OSError) as fault:
-        raise NotSent(f"not reached ({type(fault).__name__})", permanent=False) from fault
+        raise NotSent(
+            f"not reached ({type(fault).__name__})",
+            permanent=False,
+            in_doubt=not isinstance(fault, _NEVER_THERE),
+        ) from fault
     finally:
         pool.close()
 

@@ -61,7 +61,34 @@ FIELDS = {
         other=("id", "decision", "episode", "reached_at", "window_ends_at", "judged_at"),
     ),
     "ChatConnection": Fields(
-        personal=(), other=("id", "kind", "address", "token", "is_active", "created_at")
+        personal=(),
+        other=(
+            "id",
+            "kind",
+            "address",
+            "token",
+            "known_by",
+            "enrols",
+            "enrol_role",
+            "is_active",
+            "created_at",
+            "last_error",
+            "last_error_at",
+        ),
+    ),
+    "CoachRoom": Fields(
+        personal=(),
+        other=(
+            "id",
+            "name",
+            "kind",
+            "address",
+            "at",
+            "is_active",
+            "created_at",
+            "last_told_on",
+            "last_error",
+        ),
     ),
     "Decision": Fields(
         personal=("enrolment", "reasons", "snapshot"),
@@ -126,6 +153,7 @@ FIELDS = {
     ),
     "Hold": Fields(personal=("reason", "name", "until"), other=("decision", "since", "released_at")),
     "Lesson": Fields(personal=(), other=("id", "key", "competency", "minutes", "is_active")),
+    "LessonPlace": Fields(personal=(), other=("lesson", "address", "moodle_course")),
     "LessonText": Fields(personal=(), other=("id", "lesson", "language", "title", "body", "questions")),
     "LessonVisit": Fields(
         personal=("learner", "answers", "score"),
@@ -206,7 +234,19 @@ FIELDS = {
     "UnreachableAddress": Fields(personal=("hash", "kind", "detail"), other=("id", "at")),
     "Watch": Fields(personal=("enrolment",), other=("review_at",)),
     "WebhookEndpoint": Fields(
-        personal=(), other=("id", "name", "address", "secret", "events", "is_active", "created_at")
+        personal=(),
+        other=(
+            "id",
+            "name",
+            "form",
+            "address",
+            "secret",
+            "key",
+            "home_page",
+            "events",
+            "is_active",
+            "created_at",
+        ),
     ),
     "WebhookMessage": Fields(
         personal=("subject", "body", "answer"),

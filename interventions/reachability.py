@@ -51,13 +51,19 @@ def came_back(
         is_new = mark(address=address, kind=kind, detail=detail, now=now)
         if delivery_id is None or kind != Kind.BOUNCED:
             return is_new
+        return take_back(delivery_id=delivery_id, detail=detail, now=now) or is_new
+
+
+def take_back(*, delivery_id: UUID, detail: str, now: datetime) -> bool:
+    """Notes that a mail which had gone out reached nobody; False where it is none that did."""
+    with transaction.atomic():
         delivery = (
             Delivery.objects.select_for_update(of=("self",))
             .filter(pk=delivery_id, channel=Delivery.Channel.EMAIL, state=Delivery.State.SENT)
             .first()
         )
         if delivery is None:
-            return is_new
+            return False
         Delivery.objects.filter(pk=delivery.pk).update(
             state=Delivery.State.FAILED, provider_answer=f"came back: {detail}"[:300]
         )

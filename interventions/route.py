@@ -8,12 +8,11 @@ from django.db import transaction
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import bidding, holds, limits, strategies, wording
+from interventions import bidding, chats, holds, limits, strategies, wording
 from interventions.addresses import refusing
 from interventions.models import (
     AlertSlot,
     Approval,
-    ChatConnection,
     Decision,
     Delivery,
     Episode,
@@ -54,9 +53,8 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         by_habit=[recipients[pk].pk for pk, chosen in strategy.items() if chosen == "best_hour"],
     )
     no_mail = refusing(learner.email for learner in recipients.values())
-    chat = (
-        ChatConnection.objects.filter(is_active=True).order_by("kind").values_list("kind", flat=True).first()
-    )
+    chat = chats.chosen()
+    by_chat = chats.within_reach(chat, recipients.values())
     refused: dict[UUID, str] = {}
     wanted: dict[UUID, bidding.Bid] = {}
     for decision in decisions:
@@ -64,8 +62,10 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         if learner.pk not in willing:
             refused[decision.pk] = Reason.CONSENT
         elif (
-            not learner.email or (learner.email in no_mail and not chat)
-        ) and learner.pk not in with_account:
+            learner.pk not in by_chat
+            and (not learner.email or learner.email in no_mail)
+            and learner.pk not in with_account
+        ):
             refused[decision.pk] = Reason.NO_CHANNEL
         else:
             at = strategies.due_at(
@@ -88,11 +88,11 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
         channels = [Delivery.Channel.CARD] if learner.pk in with_account else []
         wish = wishes.get(learner.pk)
         # Somebody without an account has no page, whatever they once wished.
-        if learner.email and not (channels and wish and wish.channel == Preferences.Channel.CARD):
+        if not (channels and wish and wish.channel == Preferences.Channel.CARD):
             # One of the two: a chat message that nobody can get falls back to mail.
-            if chat:
-                channels.append(Delivery.Channel(chat))
-            elif learner.email not in no_mail:
+            if chat and learner.pk in by_chat:
+                channels.append(Delivery.Channel(chat.kind))
+            elif learner.email and learner.email not in no_mail:
                 channels.append(Delivery.Channel.EMAIL)
         deliveries += [
             Delivery(
@@ -125,7 +125,7 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
 def fall_back(delivery: Delivery, *, now: datetime) -> Delivery | None:
     """The mail that takes the place of a chat message nobody can get; None where there is none to send."""
     address = delivery.learner.email
-    if delivery.channel not in (Delivery.Channel.SLACK, Delivery.Channel.TEAMS):
+    if delivery.channel in (Delivery.Channel.CARD, Delivery.Channel.EMAIL):
         return None
     if not address or refusing([address]):
         return None

@@ -1,4 +1,5 @@
-"""Tells other systems what happens, in signed requests (Standard Webhooks 1.0: standardwebhooks.com).
+"""Tells other systems what happens, in signed requests (Standard Webhooks 1.0: standardwebhooks.com) or, to a record
+store, in xAPI statements (interventions.statements).
 
 Each request carries ``webhook-id`` (the same at every try), ``webhook-timestamp`` and ``webhook-signature``:
 ``v1,`` and base64 of HMAC-SHA256 over ``id.timestamp.body`` under the endpoint's secret.
@@ -20,7 +21,7 @@ from django.db import transaction
 from consent import audit, gate
 from consent.actors import Party
 from consent.scopes import Scope
-from interventions import outgoing
+from interventions import outgoing, statements
 from interventions.models import WebhookEndpoint, WebhookMessage
 from interventions.pauses import pause
 from interventions.wake import work_left
@@ -112,19 +113,13 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
 
 def send(message: WebhookMessage, *, now: datetime) -> bool:
     """Sends one message that was claimed, and keeps the answer; True where it was taken."""
-    endpoint = message.endpoint
-    body = json.dumps(message.body, separators=(",", ":"), ensure_ascii=False).encode()
-    timestamp = int(now.timestamp())
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": str(message.pk),
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(
-            endpoint.secret, message_id=str(message.pk), timestamp=timestamp, body=body
-        ),
-    }
     try:
-        answer = outgoing.post(endpoint.address, body=body, headers=headers)
+        is_statement = message.endpoint.form == WebhookEndpoint.Form.XAPI
+        answer = statements.send(message) if is_statement else _post(message, now)
+    except statements.NobodyThere:
+        said = "not told: nothing is known by which that system would know the learner"
+        _settle(message, said, taken=False, permanent=True, wait_seconds=0, now=now)
+        return False
     except outgoing.NotSent as fault:
         _settle(message, str(fault), taken=False, permanent=fault.permanent, wait_seconds=0, now=now)
         return False
@@ -134,6 +129,21 @@ def send(message: WebhookMessage, *, now: datetime) -> bool:
         message, said, taken=taken, permanent=answer.is_permanent, wait_seconds=answer.wait_seconds, now=now
     )
     return taken
+
+
+def _post(message: WebhookMessage, now: datetime) -> outgoing.Answer:
+    """What a signed request is answered. Raises outgoing.NotSent."""
+    body = json.dumps(message.body, separators=(",", ":"), ensure_ascii=False).encode()
+    timestamp = int(now.timestamp())
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": str(message.pk),
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(
+            message.endpoint.secret, message_id=str(message.pk), timestamp=timestamp, body=body
+        ),
+    }
+    return outgoing.post(message.endpoint.address, body=body, headers=headers)
 
 
 def test(endpoint: WebhookEndpoint, *, by: Party, now: datetime) -> WebhookMessage:

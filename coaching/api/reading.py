@@ -67,7 +67,7 @@ def suggestions(who: Learner, *, now: datetime) -> list[dict[str, Any]]:
             "lesson": {
                 "key": one.lesson_key,
                 "title": one.lesson_title,
-                "url": f"{settings.PUBLIC_URL}/me/lessons/{one.lesson_key}/",
+                "url": one.lesson_address or f"{settings.PUBLIC_URL}/me/lessons/{one.lesson_key}/",
             }
             if one.lesson_key
             else None,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from coaching import own
+from coaching.mail_notice import notice
 from coaching.views.pages import for_role, is_part, person, show
 from consent import gate, record, subject_requests
 from consent.actors import Party
@@ -225,7 +226,8 @@ def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
     return {
         "learner": learner,
         "suggestions": own.suggestions(learner, now=now),
-        "nudges_off": not gate.allows(learner.pk, Scope.NUDGE),
+        "nudges_off": not (nudges := gate.allows(learner.pk, Scope.NUDGE)),
+        "mail_notice": notice(learner) if nudges else None,
         "profile_off": not gate.allows(learner.pk, Scope.PROFILE),
         "known": own.known(learner),
         "lessons": [

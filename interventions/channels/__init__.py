@@ -4,6 +4,7 @@ from interventions.channels.base import Channel, ChannelError
 from interventions.channels.card import Card
 from interventions.channels.chat import Slack, Teams
 from interventions.channels.email import Email
+from interventions.channels.moodle import Moodle
 from interventions.models import Delivery
 
 CHANNELS: dict[str, Channel] = {
@@ -11,6 +12,7 @@ CHANNELS: dict[str, Channel] = {
     Delivery.Channel.EMAIL: Email(),
     Delivery.Channel.SLACK: Slack(),
     Delivery.Channel.TEAMS: Teams(),
+    Delivery.Channel.MOODLE: Moodle(),
 }
 
 __all__ = ["CHANNELS", "Channel", "ChannelError"]

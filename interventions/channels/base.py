@@ -12,11 +12,21 @@ class ChannelError(Exception):
     """The channel could not deliver.
 
     ``permanent``: trying again cannot help. ``bounced``: because the address itself refuses; codes, for the record.
-    ``wait_seconds``: how long the other side asks us to wait at least.
+    ``wait_seconds``: how long the other side asks us to wait at least. ``in_doubt``: it may have arrived all the same,
+    so nothing else says it in its place.
     """
 
-    def __init__(self, message: str, *, permanent: bool, bounced: str = "", wait_seconds: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        bounced: str = "",
+        wait_seconds: int = 0,
+        in_doubt: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.in_doubt = in_doubt
         self.permanent = permanent
         self.bounced = bounced
         self.wait_seconds = wait_seconds

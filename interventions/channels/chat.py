@@ -1,7 +1,8 @@
 """Slack and Microsoft Teams: the message to one person, with buttons that lead where the mail's links lead.
 
 A room's webhook would show one person's message to a whole room, so neither is used: Slack is spoken to as an app
-that writes to one member, Teams through a workflow that posts to the person it is told.
+that writes to one member, Teams through a workflow that posts to the person it is told. Moodle's messages are a chat
+too (interventions.channels.moodle).
 """
 
 import json
@@ -9,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from interventions import outgoing
+from interventions import chats, outgoing
 from interventions.channels import letter
 from interventions.channels.base import Channel, ChannelError
 from interventions.channels.letter import Letter
@@ -29,7 +30,7 @@ _NOBODY_THERE = {
 
 
 class Chat(Channel):
-    """What both have in common: an address of ours, and a person known there by their e-mail address."""
+    """What they have in common: a connection of ours, and a person known there."""
 
     kind: str
 
@@ -37,6 +38,17 @@ class Chat(Channel):
         connection = ChatConnection.objects.filter(kind=self.kind, is_active=True).first()
         if connection is None:
             raise ChannelError("this chat is not configured any more", permanent=True)
+        try:
+            answer = self.tell(connection, delivery, now=now)
+        except ChannelError as fault:
+            if not fault.permanent or fault.in_doubt:
+                chats.note_fault(connection, str(fault), now=now)
+            raise
+        chats.note_success(connection)
+        return answer
+
+    def tell(self, connection: ChatConnection, delivery: Delivery, *, now: datetime) -> str:
+        """Sends one delivery by this connection. Raises ChannelError."""
         if not delivery.learner.email:
             raise ChannelError("the learner has no address any more", permanent=True)
         return self.say(
@@ -59,9 +71,11 @@ class Slack(Chat):
         base = connection.address or SLACK
         headers = {"Authorization": f"Bearer {connection.token}"}
         query = urlencode({"email": to})
-        found = _asked(_get(f"{base}/users.lookupByEmail?{query}", headers))
+        found = _asked(_get(f"{base}/users.lookupByEmail?{query}", headers)).get("user")
+        if not isinstance(found, dict) or not found.get("id"):
+            raise ChannelError("Slack answered nothing readable", permanent=False)
         body = {
-            "channel": found["user"]["id"],
+            "channel": found["id"],
             "text": f"{said.subject}\n{said.body}",  # what a notification and a screen reader say
             "blocks": _blocks(said),
             "client_msg_id": key,
@@ -91,7 +105,12 @@ class Teams(Chat):
                 {"contentType": "application/vnd.microsoft.card.adaptive", "content": _card(said)}
             ],
         }
-        answer = _post(connection.address, body, {"Content-Type": "application/json", "Idempotency-Key": key})
+        answer = _post(
+            connection.address,
+            body,
+            {"Content-Type": "application/json", "Idempotency-Key": key},
+            repeatable=False,
+        )
         if not 200 <= answer.status < 300:
             raise ChannelError(
                 f"Teams answered {answer.status}",
@@ -113,6 +132,18 @@ def _blocks(said: Letter) -> list[dict[str, Any]]:
         }
         for kind, label, address in said.answers
     ]
+    if said.lesson:
+        title, address = said.lesson
+        buttons.insert(
+            0,
+            {
+                "type": "button",
+                "action_id": "lesson",
+                "style": "primary",
+                "text": {"type": "plain_text", "text": title[:75]},  # Slack takes no longer one
+                "url": address,
+            },
+        )
     more = [f"<{said.page}|{words['why']}>", f"<{said.unsubscribe}|{words['unsubscribe']}>"]
     if said.calendar:
         more.insert(0, f"<{said.calendar}|{words['calendar']}>")
@@ -128,6 +159,7 @@ def _card(said: Letter) -> dict[str, Any]:
     """An Adaptive Card (version 1.4) of the same."""
     words = phrases(said.language)
     extra = [(words["calendar"], said.calendar)] if said.calendar else []
+    lesson = [said.lesson] if said.lesson else []
     return {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -145,7 +177,7 @@ def _card(said: Letter) -> dict[str, Any]:
         ],
         "actions": [
             {"type": "Action.OpenUrl", "title": title, "url": address}
-            for title, address in [*((label, address) for _, label, address in said.answers), *extra]
+            for title, address in [*lesson, *((label, address) for _, label, address in said.answers), *extra]
         ],
     }
 
@@ -157,11 +189,21 @@ def _get(address: str, headers: dict[str, str]) -> outgoing.Answer:
         raise _ours(fault) from fault
 
 
-def _post(address: str, body: dict[str, Any], headers: dict[str, str]) -> outgoing.Answer:
+def _post(
+    address: str, body: dict[str, Any], headers: dict[str, str], *, repeatable: bool = True
+) -> outgoing.Answer:
+    """Posts JSON. ``repeatable``: a second one does no harm where nobody knows whether the first arrived."""
     try:
         return outgoing.post(address, body=json.dumps(body).encode(), headers=headers)
     except outgoing.NotSent as fault:
+        if fault.in_doubt and not repeatable:
+            raise unsure(str(fault)) from fault
         raise _ours(fault) from fault
+
+
+def unsure(what: str) -> ChannelError:
+    """It went out, and nobody knows whether it arrived: not repeated, so that nobody hears it twice."""
+    return ChannelError(f"{what}; it may have arrived, so it is not repeated", permanent=True, in_doubt=True)
 
 
 def _ours(fault: outgoing.NotSent) -> ChannelError:

@@ -1,6 +1,5 @@
 """E-mail through whatever the installation configures: plain SMTP, or a provider's interface by django-anymail."""
 
-import re
 import smtplib
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,15 +11,12 @@ from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
+from interventions import mail_codes
 from interventions.addresses import refusing
 from interventions.channels import letter
 from interventions.channels.base import Channel, ChannelError
 from interventions.models import Delivery
 
-# RFC 3463: 5.1.x speaks of the address, 5.2.1 of a mailbox that is switched off. A full one (5.2.2) may empty again,
-# and 5.7.x is about us.
-_ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_NO_SUCH_MAILBOX = (550, 551, 553)  # RFC 5321, where no enhanced code says more
 _PROVIDER_MAY_RELENT = (408, 425, 429)
 
 
@@ -83,7 +79,7 @@ def _told(fault: Exception) -> ChannelError | None:
         case smtplib.SMTPRecipientsRefused():
             answers = [(code, _text(said)) for code, said in fault.recipients.values()]
             codes = ", ".join(sorted(_code(code, text) for code, text in answers))
-            gone = all(_is_no_mailbox(code, text) for code, text in answers)
+            gone = all(mail_codes.is_no_mailbox(code, text) for code, text in answers)
             return ChannelError(
                 f"recipient refused ({codes})",
                 permanent=all(code >= 500 for code, _ in answers),
@@ -108,19 +104,9 @@ def _told(fault: Exception) -> ChannelError | None:
     return None
 
 
-def _is_no_mailbox(code: int, text: str) -> bool:
-    if code < 500:
-        return False
-    enhanced = _ENHANCED.search(text)
-    if enhanced:
-        return enhanced.group(1).startswith("5.1.") or enhanced.group(1) == "5.2.1"
-    return code in _NO_SUCH_MAILBOX
-
-
 def _code(code: int, text: str) -> str:
     """The codes alone: the rest of an answer often repeats the address."""
-    enhanced = _ENHANCED.search(text)
-    return f"{code} {enhanced.group(1)}" if enhanced else str(code)
+    return f"{code} {mail_codes.enhanced(text)}".strip()
 
 
 def _text(said: bytes | str) -> str:

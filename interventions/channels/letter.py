@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from interventions import links
+from interventions import links, places, return_paths
 from interventions.channels.phrases import ANSWERS, phrases
 from interventions.models import Delivery
 
@@ -25,11 +25,15 @@ class Letter:
     page: str
     calendar: str  # empty: nothing to put into a calendar
     unsubscribe: str
+    lesson: tuple[str, str] | None = None  # (title, address), where the lesson lives in an LMS
 
     def plain(self) -> str:
         """The message as plain text; the simplest mail program shows all of it."""
         words = phrases(self.language)
-        lines = [self.body, "", words["answer"]]
+        lines = [self.body, ""]
+        if self.lesson:
+            lines += [f"{self.lesson[0]}: {self.lesson[1]}", ""]
+        lines.append(words["answer"])
         lines += [f"- {label}: {address}" for _, label, address in self.answers]
         if self.calendar:
             lines += ["", f"{words['calendar']}: {self.calendar}"]
@@ -56,6 +60,7 @@ def write(delivery: Delivery, *, now: datetime) -> Letter:
         page=f"{settings.PUBLIC_URL}/me/",
         calendar=links.calendar_address(decision_id, now=now) if delivery.decision.lesson_id else "",
         unsubscribe=links.unsubscribe_address(learner.pk, now=now),
+        lesson=places.link_of(delivery.decision.lesson_id, learner.language),
     )
 
 
@@ -77,6 +82,7 @@ def sample(subject: str, body: str, language: str) -> Letter:
 def mail(letter: Letter, *, to: str, delivery_id: UUID | None) -> EmailMultiAlternatives:
     """The letter as a mail: plain text first, then HTML, with one-click unsubscribing (RFC 8058)."""
     headers = {"Auto-Submitted": "auto-generated"}
+    sender = None
     if delivery_id is not None:
         headers |= {
             # The same delivery is always the same message, so a mail server can drop a repeat.
@@ -84,9 +90,15 @@ def mail(letter: Letter, *, to: str, delivery_id: UUID | None) -> EmailMultiAlte
             "List-Unsubscribe": f"<{letter.unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+        # A provider reports bounces by itself, and has a return path of its own.
+        sender = None if settings.EMAIL_PROVIDER else return_paths.make(delivery_id) or None
+        if sender:
+            headers["From"] = settings.DEFAULT_FROM_EMAIL
     else:
         headers["Message-ID"] = make_msgid(domain="rekindle")
-    message = EmailMultiAlternatives(subject=letter.subject, body=letter.plain(), to=[to], headers=headers)
+    message = EmailMultiAlternatives(
+        subject=letter.subject, body=letter.plain(), from_email=sender, to=[to], headers=headers
+    )
     message.attach_alternative(letter.html(), "text/html")
     if delivery_id is not None:
         # Providers hand this back with what they report later; plain SMTP does not look at it.

@@ -4,6 +4,7 @@ from interventions.models.catalogue import Lesson, LessonText, LessonVisit, Mess
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.holding import BusyPeriod, Hold, HoldReason
+from interventions.models.places import LessonPlace
 from interventions.models.policies import Policy, PolicyProposal
 from interventions.models.reaching import (
     ApiToken,
@@ -12,6 +13,7 @@ from interventions.models.reaching import (
     WebhookEndpoint,
     WebhookMessage,
 )
+from interventions.models.rooms import CoachRoom
 from interventions.models.rules import Rule
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Attempt",
     "BusyPeriod",
     "ChatConnection",
+    "CoachRoom",
     "Decision",
     "Delivery",
     "Episode",
@@ -30,6 +33,7 @@ __all__ = [
     "Hold",
     "HoldReason",
     "Lesson",
+    "LessonPlace",
     "LessonText",
     "LessonVisit",
     "ManagerAsk",

@@ -72,6 +72,7 @@ class Delivery(models.Model):
         CARD = "card", "Card on the learner's page"
         SLACK = "slack", "Slack"
         TEAMS = "teams", "Microsoft Teams"
+        MOODLE = "moodle", "Moodle message"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

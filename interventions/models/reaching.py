@@ -29,24 +29,49 @@ class UnreachableAddress(models.Model):
 
 
 class ChatConnection(models.Model):
-    """How this installation speaks to people in one chat system. Each message goes to one person, never to a room."""
+    """How this installation speaks to people in one chat system, or in the LMS by its own messages.
+
+    Each message goes to one person, never to a room.
+    """
 
     class Kind(models.TextChoices):
         SLACK = "slack", "Slack (an app with a bot token)"
         TEAMS = "teams", "Microsoft Teams (a workflow's webhook)"
+        MOODLE = "moodle", "Moodle (its own messages, by web services)"
+
+    class KnownBy(models.TextChoices):
+        EMAIL = "email", "E-mail address"
+        ID = "id", "Moodle's number, from the learner's identifiers"
+        USERNAME = "username", "User name, from the learner's identifiers"
+        IDNUMBER = "idnumber", "Employee number (Moodle's ID number)"
 
     kind = models.CharField(max_length=8, choices=Kind)
     address = EncryptedTextField(blank=True, default="")
     token = EncryptedTextField(blank=True, default="")
+    # How Moodle knows our learners; Slack and Teams know them by their address.
+    known_by = models.CharField(max_length=8, choices=KnownBy, default=KnownBy.EMAIL)
+    # Moodle: puts a learner into the course where a suggested lesson lives, in this role.
+    enrols = models.BooleanField("enrols learners", default=False)
+    enrol_role = models.PositiveIntegerField("role of the enrolled", default=5)  # Moodle's own student
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
+    # What last kept messages from going out; emptied by the next that does.
+    last_error = models.CharField(max_length=300, blank=True, editable=False)
+    last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("kind", "pk")
         constraints = [
             models.UniqueConstraint(
                 fields=("kind",), condition=Q(is_active=True), name="one_active_chat_connection_of_a_kind"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(enrols=False, known_by="email") | Q(kind="moodle"),
+                name="only_moodle_has_moodles_settings",
+            ),
+            models.CheckConstraint(
+                condition=Q(last_error="") | Q(last_error_at__isnull=False), name="a_chats_fault_has_a_time"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -54,7 +79,11 @@ class ChatConnection(models.Model):
 
 
 class WebhookEndpoint(models.Model):
-    """Another system that is told what happens, in signed requests (Standard Webhooks)."""
+    """Another system that is told what happens: in signed requests (Standard Webhooks), or in xAPI statements."""
+
+    class Form(models.TextChoices):
+        WEBHOOK = "webhook", "Signed webhooks"
+        XAPI = "xapi", "xAPI statements to a record store"
 
     class Event(models.TextChoices):
         SENT = "suggestion.sent", "A suggestion reached a learner"
@@ -63,14 +92,24 @@ class WebhookEndpoint(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80, unique=True)
+    form = models.CharField(max_length=8, choices=Form, default=Form.WEBHOOK)
     address = EncryptedTextField()  # may carry a secret in its path
-    secret = EncryptedTextField()  # whsec_ and base64 of 32 random bytes
+    secret = EncryptedTextField()  # whsec_ and base64 of 32 random bytes; of a record store its password
+    key = EncryptedTextField(blank=True, default="")  # who we are at a record store
+    # The system whose account names name people there; empty: people are named by their e-mail address.
+    home_page = models.CharField(max_length=300, blank=True, default="")
     events = ArrayField(models.CharField(max_length=32, choices=Event), default=list)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
     class Meta:
         ordering = ("name", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(form="webhook") | ~Q(events__contains=["address.unreachable"]),
+                name="statements_tell_of_suggestions_only",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -12,16 +12,21 @@ from django.utils import timezone
 from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
-from interventions import outgoing, reachability
+from interventions import chats, outgoing, reachability
 from interventions.channels import ChannelError, letter
 from interventions.channels.chat import SLACK, Slack, Teams
+from interventions.channels.moodle import FUNCTIONS, Moodle
 from interventions.models import ChatConnection, UnreachableAddress
 from interventions.views.message_admin import EXAMPLE
 from learners.access import asked_by
 from learners.identity import resolve
 from learners.models import Learner, User
 
-_CHANNELS = {ChatConnection.Kind.SLACK: Slack(), ChatConnection.Kind.TEAMS: Teams()}
+_CHANNELS = {
+    ChatConnection.Kind.SLACK: Slack(),
+    ChatConnection.Kind.TEAMS: Teams(),
+    ChatConnection.Kind.MOODLE: Moodle(),
+}
 _KEPT = "Leave empty to keep what is stored."
 
 
@@ -32,29 +37,62 @@ class ChatConnectionForm(forms.ModelForm):
         required=False,
         max_length=2000,
         widget=forms.PasswordInput(attrs={"size": 80, "autocomplete": "off"}),
-        help_text=f"Teams: the address of the workflow's webhook. Slack: empty for {SLACK}. {_KEPT}",
+        help_text=f"Teams: the address of the workflow's webhook. Slack: empty for {SLACK}. "
+        f"Moodle: the site's own, such as https://moodle.example.com. {_KEPT}",
     )
     token = forms.CharField(
         required=False,
         max_length=500,
         strip=True,
         widget=forms.PasswordInput(attrs={"size": 80, "autocomplete": "off"}),
-        help_text=f"Slack: the bot token (xoxb-…), with users:read.email and chat:write. Teams: none. {_KEPT}",
+        help_text="Slack: the bot token (xoxb-…), with users:read.email and chat:write. Teams: none. Moodle: a web "
+        f"service's token with the functions {', '.join(FUNCTIONS[:2])}, and {FUNCTIONS[2]} where it enrols. {_KEPT}",
+    )
+
+    # Moodle's own, which the others leave as they are.
+    known_by = forms.ChoiceField(
+        choices=ChatConnection.KnownBy.choices,
+        required=False,
+        help_text="Moodle only: by what it finds a learner. Numbers and user names are account identifiers.",
+    )
+    enrol_role = forms.IntegerField(
+        min_value=1,
+        required=False,
+        initial=5,
+        label="role of the enrolled",
+        help_text="Moodle only: the number of the role; 5 is its own student.",
     )
 
     class Meta:
         model = ChatConnection
-        fields = ("kind", "address", "token", "is_active")
+        fields = ("kind", "address", "token", "known_by", "enrols", "enrol_role", "is_active")
+        help_texts = {
+            "enrols": "Moodle only: a suggested lesson that lives in a Moodle course (Lesson places) puts the learner "
+            "into that course just before the message goes out.",
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for name in ("address", "token"):
             cleaned[name] = cleaned.get(name) or getattr(self.instance, name)
+        cleaned["known_by"] = cleaned.get("known_by") or ChatConnection.KnownBy.EMAIL
+        cleaned["enrol_role"] = cleaned.get("enrol_role") or 5
         kind, address = cleaned.get("kind"), cleaned["address"]
         if kind == ChatConnection.Kind.SLACK and not cleaned["token"]:
             self.add_error("token", "Slack needs a bot token.")
         if kind == ChatConnection.Kind.TEAMS and not address:
             self.add_error("address", "Teams needs the address of a workflow's webhook.")
+        if kind == ChatConnection.Kind.MOODLE:
+            if not address:
+                self.add_error("address", "Moodle needs the site's address.")
+            elif "?" in address or "#" in address or address.rstrip("/").endswith(".php"):
+                self.add_error("address", "Give the site's own address, without a page or a question mark.")
+            if not cleaned["token"]:
+                self.add_error("token", "Moodle needs a web service's token.")
+        elif kind:
+            if cleaned.get("enrols"):
+                self.add_error("enrols", "Only Moodle can enrol learners.")
+            cleaned["known_by"] = ChatConnection.KnownBy.EMAIL
         if address and (fault := outgoing.faults_of(address)):
             self.add_error("address", f"Nothing would be sent there: {fault}.")
         return cleaned
@@ -65,7 +103,8 @@ class ChatConnectionAdmin(admin.ModelAdmin):
     """While one is active, messages go there instead of by mail; by mail to those who are not known there."""
 
     form = ChatConnectionForm
-    list_display = ("kind", "is_active", "created_at")
+    list_display = ("kind", "is_active", "created_at", "last_error", "last_error_at")
+    readonly_fields = ("last_error", "last_error_at")
     actions = ("send_test",)
 
     def save_model(self, request: HttpRequest, obj: ChatConnection, form: Any, change: bool) -> None:
@@ -90,13 +129,16 @@ class ChatConnectionAdmin(admin.ModelAdmin):
             "en",
         )
         for connection in queryset:
+            now = timezone.now()
             try:
                 answer = _CHANNELS[ChatConnection.Kind(connection.kind)].say(
-                    connection, said, to=request.user.login, key=f"test-{timezone.now().timestamp():.0f}"
+                    connection, said, to=request.user.login, key=f"test-{now.timestamp():.0f}"
                 )
             except ChannelError as fault:
+                chats.note_fault(connection, f"test: {fault}", now=now)
                 self.message_user(request, f"{connection}: not sent, {fault}.", messages.ERROR)
             else:
+                chats.note_success(connection)
                 self.message_user(request, f"{connection}: {answer}.")
 
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
-from interventions import dead_letters
+from interventions import dead_letters, deliver
 from interventions.models import (
     AlertSlot,
     Decision,
@@ -136,7 +136,17 @@ def _lines(value: Any) -> SafeString:
 class DeliveryAdmin(RecordAdmin):
     """Those that failed for good are the dead letters: filter by state, then try again."""
 
-    list_display = ("id", "learner", "channel", "state", "due_at", "sent_at", "tries", "provider_answer")
+    list_display = (
+        "id",
+        "learner",
+        "channel",
+        "state",
+        "provider_answer",
+        "what_follows",
+        "tries",
+        "due_at",
+        "sent_at",
+    )
     list_filter = ("state", "channel")
     list_select_related = ("decision__enrolment",)
     actions = ("try_again",)
@@ -156,10 +166,23 @@ class DeliveryAdmin(RecordAdmin):
         "read_at",
         "tries",
         "provider_answer",
+        "what_follows",
     )
 
     def learner_id(self, row: Delivery) -> UUID:
         return row.learner_id
+
+    @admin.display(description="what follows")
+    def what_follows(self, delivery: Delivery) -> str:
+        """Of a fault: whether it is for good."""
+        if delivery.state == Delivery.State.FAILED:
+            tried = delivery.tries >= deliver.MAX_TRIES
+            return (
+                f"given up after {delivery.tries} tries" if tried else "for good: not tried again by itself"
+            )
+        if delivery.state == Delivery.State.QUEUED and delivery.provider_answer:
+            return f"tried again at {timezone.localtime(delivery.due_at):%H:%M}"
+        return ""
 
     @admin.action(description="Try again (only what failed for good)")
     def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:

@@ -9,10 +9,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from time_machine import travel
 
-from consent import gate
+from consent import gate, record
+from consent.actors import SYSTEM
 from consent.models import SubjectRequest
 from consent.scopes import Scope
-from interventions.models import Answer, HelpRequest, Lesson, LessonVisit, Suppression
+from interventions import reachability
+from interventions.models import (
+    Answer,
+    ChatConnection,
+    HelpRequest,
+    Lesson,
+    LessonVisit,
+    Suppression,
+    UnreachableAddress,
+)
+from learners.models import Preferences
 from tests.coaching.parts import HTMX, fragment, main_part
 from tests.support.coaching import NOW, Circle, make_card, make_circle, make_decision
 from tests.support.interventions import make_contents
@@ -231,3 +242,56 @@ def test_it_keeps_no_verdict_on_what_was_not_answered(learner: Client, circle: C
     learner.post(f"/me/suggestions/{decision.pk}/", {"helped": "yes"})
 
     assert not Answer.objects.exists()
+
+
+class TestMailThatDoesNotArrive:
+    @pytest.fixture(autouse=True)
+    def came_back(self, circle: Circle) -> None:
+        circle.learner.email = "robin@works.example"
+        circle.learner.save(update_fields=["email"])
+        reachability.mark(address="robin@works.example", kind="bounced", detail="550 5.1.1", now=NOW)
+
+    @pytest.mark.parametrize(
+        ("language", "says"),
+        [
+            ("en", "Mail to robin@works.example came back on 2 March 2026."),
+            ("de-AT", "Eine Mail an robin@works.example kam am 2. März 2026 zurück."),
+        ],
+    )
+    def test_it_says_so_in_the_learners_language(
+        self, learner: Client, circle: Circle, language: str, says: str
+    ) -> None:
+        circle.learner.language = language
+        circle.learner.save(update_fields=["language"])
+
+        page = learner.get("/me/").content.decode()
+
+        assert says in page
+        assert "550" not in page
+
+    def test_it_says_what_comes_by_chat_instead(self, learner: Client) -> None:
+        ChatConnection.objects.create(kind="slack", token="xoxb-1", created_at=NOW)
+
+        assert "come by Slack" in learner.get("/me/").content.decode()
+
+    def test_it_says_why_after_a_complaint(self, learner: Client) -> None:
+        UnreachableAddress.objects.update(kind="complained")
+
+        assert "marked as unwanted" in learner.get("/me/").content.decode()
+
+    @pytest.mark.parametrize("quiet", ["another address", "cleared", "page only", "suggestions off"])
+    def test_it_is_silent_otherwise(self, learner: Client, circle: Circle, quiet: str) -> None:
+        match quiet:
+            case "another address":
+                circle.learner.email = "r.fielding@works.example"
+                circle.learner.save(update_fields=["email"])
+            case "cleared":
+                reachability.try_again(addresses=UnreachableAddress.objects.all(), by=SYSTEM, now=NOW)
+            case "page only":
+                Preferences.objects.create(learner=circle.learner, channel="card", changed_at=NOW)
+            case "suggestions off":
+                record.withdraw(subject=circle.learner.pk, scope=Scope.NUDGE, by=SYSTEM, now=NOW)
+
+        page = learner.get("/me/").content.decode()
+
+        assert "came back" not in page

@@ -288,6 +288,24 @@ class TestRecords:
         assert "Robin" not in page
         assert delivery.body not in page
 
+    @pytest.mark.parametrize(
+        ("fields", "says"),
+        [
+            ({"state": "failed", "tries": 6}, "given up after 6 tries"),
+            ({"state": "failed", "tries": 1}, "for good: not tried again by itself"),
+            ({"state": "queued", "tries": 1}, "tried again at "),
+        ],
+    )
+    def test_it_says_whether_a_fault_is_for_good(
+        self, admin: Client, fields: dict[str, Any], says: str
+    ) -> None:
+        make_delivery(provider_answer="mail server answered 451", **fields)
+
+        page = admin.get("/admin/interventions/delivery/").content.decode()
+
+        assert "mail server answered 451" in page
+        assert says in page
+
     def test_it_shows_a_decision_with_reasons_and_snapshot(self, admin: Client) -> None:
         decision = make_decision()
 

@@ -1,6 +1,6 @@
 """What the database promises about deciding: each promise is tested by breaking it."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from interventions.models import (
     Attempt,
     BusyPeriod,
     ChatConnection,
+    CoachRoom,
     Decision,
     Delivery,
     Episode,
     Escalation,
     Hold,
     Lesson,
+    LessonPlace,
     LessonText,
     LessonVisit,
     ManagerAsk,
@@ -46,6 +48,7 @@ from tests.support.interventions import (
     make_lesson_visit,
     make_manager_ask,
     make_slot,
+    make_webhook_endpoint,
 )
 from tests.support.learners import make_unit
 from tests.support.promises import Broken
@@ -381,6 +384,34 @@ def test_it_keeps_a_version_of_a_message_once() -> None:
 
 
 # Reaching people and other systems
+
+
+def test_a_room_is_told_in_the_morning() -> None:
+    with Broken("a_room_is_told_in_the_morning"):
+        CoachRoom.objects.create(name="Coaches", kind="slack", address="", at=time(15), created_at=NOW)
+
+
+def test_only_moodle_has_moodles_settings() -> None:
+    for fields in ({"enrols": True}, {"known_by": "username"}):
+        with Broken("only_moodle_has_moodles_settings"):
+            ChatConnection.objects.create(kind="slack", created_at=NOW, **fields)
+
+
+def test_a_chats_fault_has_a_time() -> None:
+    with Broken("a_chats_fault_has_a_time"):
+        ChatConnection.objects.create(kind="teams", created_at=NOW, last_error="503")
+
+
+def test_statements_tell_of_suggestions_only() -> None:
+    with Broken("statements_tell_of_suggestions_only"):
+        make_webhook_endpoint(form="xapi", events=["address.unreachable"])
+
+
+def test_a_lessons_place_is_on_the_web() -> None:
+    lesson = Lesson.objects.create(key="placed")
+
+    with Broken("a_lessons_place_is_on_the_web"):
+        LessonPlace.objects.create(lesson=lesson, address="javascript:alert(1)")
 
 
 def test_it_has_one_active_chat_connection_of_a_kind() -> None:

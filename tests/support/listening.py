@@ -24,6 +24,8 @@ class Listener:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=lambda: [(200, {}, b"ok")])
+    silent_from: int = 0  # this request and later ones get no answer while the server runs; 0: all get one
+    closing: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -43,6 +45,9 @@ def http_server() -> Iterator[Listener]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             listener.asked.append(Asked(self.command, self.path, headers, body))
+            if listener.silent_from and len(listener.asked) >= listener.silent_from:
+                listener.closing.wait(30)
+                return
             status, given, text = listener.next_answer()
             self.send_response(status)
             for name, value in {**given, "Content-Length": str(len(text))}.items():
@@ -50,7 +55,7 @@ def http_server() -> Iterator[Listener]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = _take  # noqa: N815  # the library's names
+        do_GET = do_POST = do_PUT = _take  # noqa: N815  # the library's names
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests read what was asked, not a log."""
@@ -62,6 +67,7 @@ def http_server() -> Iterator[Listener]:
     try:
         yield listener
     finally:
+        listener.closing.set()
         server.shutdown()
         server.server_close()
         thread.join(5)

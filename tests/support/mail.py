@@ -18,6 +18,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
+        self.senders: list[str] = []  # the envelope's, of each message
         self.refuse: dict[str, str] = {}  # recipient → the answer to RCPT
         self.answer = "250 OK"  # to the message itself
         self.connections = 0
@@ -46,6 +47,7 @@ class Mailbox:
         if self.answer.startswith("250"):
             read: Any = email.message_from_bytes(envelope.content, policy=email.policy.default)
             self.messages.append(read)
+            self.senders.append(envelope.mail_from)
         return self.answer
 
 
