@@ -107,7 +107,11 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
         )
         .filter(Q(decision__answer__isnull=True) | Q(decision__answer__at__gte=now - ANSWERED_STAYS))
         .select_related(
-            "decision__enrolment__course", "decision__policy", "decision__lesson", "decision__answer"
+            "decision__enrolment__course",
+            "decision__policy",
+            "decision__lesson",
+            "decision__answer",
+            "decision__approval",
         )
         .prefetch_related("decision__lesson__texts")
         .defer("decision__policy__document", "decision__eligible")

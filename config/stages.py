@@ -58,6 +58,7 @@ STAGES = (
     Stage("deliver", "interventions.deliver.deliver", Queue.DELIVERY, 15),
     Stage("webhooks", "interventions.webhooks.send_due", Queue.DELIVERY, 15),
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
+    Stage("automation", "interventions.earning.assess", Queue.UPKEEP, 3600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
     Stage("contracts", "signals.sources.contracts.check", Queue.UPKEEP, 900),
