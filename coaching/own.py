@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Prefetch, Q
 
@@ -13,7 +14,8 @@ from consent.scopes import LawfulBasis, Scope
 from interventions import catalogue, explain
 from interventions.explain import Explanation
 from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
-from learners.models import Enrolment, Learner
+from learners import coaches
+from learners.models import CoachConflict, Enrolment, Learner
 from signals.risk import evidence, reasons
 from signals.risk.groups import NAMES as SIGNALS
 
@@ -77,6 +79,15 @@ class ScopeChoice:
     keeps_days: int
     is_on: bool
     is_blocked: bool
+
+
+@dataclass(frozen=True)
+class CoachChoice:
+    """A coach who may look after the learner, or whom the learner would rather not meet."""
+
+    key: UUID
+    name: str
+    is_refused: bool
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,17 @@ def choices(learner: Learner, *, now: datetime) -> list[ScopeChoice]:
         )
         for scope in Scope
         if scope in scopes
+    ]
+
+
+def coaches_of(learner: Learner, *, now: datetime) -> list[CoachChoice]:
+    """Who may coach this learner, and whom they would rather not meet. Empty where there is nobody."""
+    refused = CoachConflict.objects.filter(learner=learner, said_by=CoachConflict.By.LEARNER)
+    others = [row.user for row in refused.select_related("user").order_by("pk")]
+    reach = coaches.reach([learner.pk], on=now.date())[learner.pk]
+    return [
+        *(CoachChoice(user.pk, user.name or "A coach", is_refused=False) for user in reach),
+        *(CoachChoice(user.pk, user.name or "A coach", is_refused=True) for user in others),
     ]
 
 

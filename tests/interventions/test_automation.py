@@ -230,7 +230,7 @@ class TestEarning:
     def test_it_does_not_count_what_a_rule_did(self) -> None:
         decision = judge()
         assert decision.episode is not None
-        type(decision.episode).objects.filter(pk=decision.episode_id).update(rule=make_rule())
+        type(decision.episode).objects.filter(pk=decision.episode.pk).update(rule=make_rule())
 
         [found] = [one for one in earning.standings(now=NOW) if one.route == NUDGE]
 
