@@ -7,15 +7,18 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from coaching import apart, choosing
 from coaching.models import Case, DismissReason, Note, Verdict
 from consent import audit, record
 from consent.actors import Party
 from consent.scopes import Scope
 from interventions import approvals, episodes
 from interventions.models import Approval, Attempt, Watch
+from learners.models import CoachConflict
 from signals import labels
 
 LONGEST_SNOOZE = timedelta(days=30)  # nobody is muted for good
+HANDED_ON = "a colleague handed it on"
 NEEDED_HELP = "needed_help@1"
 
 
@@ -152,6 +155,40 @@ def close(
             text,
             flag_was_right=flag_was_right,
             action_helped=action_helped,
+        )
+
+
+def hand_on(*, case: Case, to: UUID, by: UUID, version: int, now: datetime, text: str = "") -> None:
+    """Suggests the case to a colleague, who takes it on or not; the name is hidden again until somebody does."""
+    _seen(case, version)
+    colleague = next((user for user in choosing.eligible(case, now=now) if user.pk == to and to != by), None)
+    if colleague is None:
+        raise NotNow("Choose a colleague who may take this case.")
+    with transaction.atomic():
+        _move(
+            case,
+            version,
+            state=Case.State.OPEN,
+            snoozed_until=None,
+            assignee=colleague,
+            suggested_to=colleague,
+            suggested_because=HANDED_ON,
+        )
+        _verdict(case, Verdict.Kind.HAND_ON, by, now, text)
+
+
+def step_back(*, case: Case, by: UUID, version: int, now: datetime, text: str = "") -> None:
+    """The coach is not to meet this learner, for a reason nobody asks: they no longer see the case, others do."""
+    _seen(case, version)
+    with transaction.atomic():
+        _move(case, version, state=case.state)
+        _verdict(case, Verdict.Kind.APART, by, now, text)
+        apart.keep(
+            learner_id=case.enrolment.learner_id,
+            user_id=by,
+            said_by=CoachConflict.By.COACH,
+            by=by,
+            now=now,
         )
 
 

@@ -10,15 +10,14 @@ from django.db import transaction
 from django.db.models import Case as Choice
 from django.db.models import Exists, F, OuterRef, Q, Value, When
 
-from coaching import worktime
+from coaching import choosing, worktime
 from coaching.models import Case
 from coaching.querysets import ASKED_THEMSELVES
 from consent import gate
 from consent.scopes import Scope
 from interventions import route
-from interventions.models import Approval, Episode, Escalation
-from learners import access
-from learners.models import Enrolment
+from interventions.models import Approval, Decision, Episode, Escalation
+from learners.models import CoachConflict, Enrolment
 
 APPROVAL_HOURS = 24
 ESCALATION_HOURS = 8  # of the working day
@@ -31,6 +30,7 @@ def collect(*, now: datetime, limit: int = 500) -> int:
         done += _wake(now, limit)
         done += _open_escalations(now, limit)
         done += _open_approvals(now, limit)
+        done += _suggest_again(now, limit)
     return done
 
 
@@ -149,21 +149,63 @@ def _reopened() -> Choice:
 def _create(
     wanted: Sequence[tuple[Enrolment, UUID, UUID, datetime]], *, is_escalation: bool, now: datetime
 ) -> int:
-    """New cases, each assigned to the learner's coach. Who came second for a learner and course is left out."""
-    coaches = access.coach_of({enrolment.learner_id for enrolment, *_ in wanted}, on=now.date())
-    made = Case.objects.bulk_create(
-        [
-            Case(
-                enrolment=enrolment,
-                episode_id=episode_id,
-                decision_id=decision_id,
-                is_escalation=is_escalation,
-                assignee=coaches.get(enrolment.learner_id),
-                opened_at=now,
-                due_at=due_at(is_escalation=is_escalation, asked_at=asked_at),
-            )
-            for enrolment, episode_id, decision_id, asked_at in wanted
-        ],
-        ignore_conflicts=True,
+    """New cases, each suggested to a coach. Who came second for a learner and course is left out."""
+    cases = [
+        Case(
+            enrolment=enrolment,
+            episode_id=episode_id,
+            decision_id=decision_id,
+            is_escalation=is_escalation,
+            opened_at=now,
+            due_at=due_at(is_escalation=is_escalation, asked_at=asked_at),
+        )
+        for enrolment, episode_id, decision_id, asked_at in wanted
+    ]
+    _suggest(cases, now)
+    return len(Case.objects.bulk_create(cases, ignore_conflicts=True))
+
+
+def _suggest(cases: Sequence[Case], now: datetime) -> None:
+    """Says on these cases whom they are suggested to, and why."""
+    # As they may be new, what they ask for is read in one go and not case by case.
+    enrolments = Enrolment.objects.select_related("learner").in_bulk([case.enrolment_id for case in cases])
+    weakest = dict(
+        Decision.objects.filter(pk__in=[case.decision_id for case in cases]).values_list(
+            "pk", "snapshot__seen__competency"
+        )
     )
-    return len(made)
+    wanted = [
+        choosing.Wanted(
+            learner_id=enrolments[case.enrolment_id].learner_id,
+            course_id=enrolments[case.enrolment_id].course_id,
+            language=enrolments[case.enrolment_id].learner.language,
+            competency=weakest.get(case.decision_id),
+        )
+        for case in cases
+    ]
+    for case, found in zip(cases, choosing.choose(wanted, now=now), strict=True):
+        case.assignee = case.suggested_to = found.user
+        case.suggested_because = found.because
+
+
+def _suggest_again(now: datetime, limit: int) -> int:
+    """Cases that nobody was there for: as soon as somebody is, or has room, they are suggested to them.
+
+    So are those of a coach who is not to meet the learner any more, whoever said so.
+    """
+    apart = CoachConflict.objects.filter(learner=OuterRef("enrolment__learner"), user=OuterRef("assignee"))
+    cases = list(
+        Case.objects.open()
+        .select_for_update(skip_locked=True, of=("self",))
+        .filter(Q(assignee__isnull=True) | Exists(apart))
+        .order_by("due_at", "pk")[:limit]
+    )
+    before = {case.pk: (case.assignee_id, case.suggested_because) for case in cases}
+    _suggest(cases, now)
+    changed = [case for case in cases if (case.assignee_id, case.suggested_because) != before[case.pk]]
+    for case in changed:
+        case.version += 1
+        if case.state == Case.State.ACCEPTED:
+            case.state = Case.State.OPEN  # whoever had it is gone; nobody has said yes to it since
+    Case.objects.bulk_update(changed, ["assignee", "suggested_to", "suggested_because", "state", "version"])
+    return len(changed)

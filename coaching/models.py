@@ -39,6 +39,11 @@ class Case(models.Model):
     assignee = models.ForeignKey(
         "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="cases"
     )
+    # Whom it was suggested to, and why; without a coach, why it waits for anybody.
+    suggested_to = models.ForeignKey(
+        "learners.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    suggested_because = models.CharField(max_length=200, blank=True, default="", db_default="")
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
     snoozed_until = models.DateTimeField(null=True, blank=True)
@@ -62,6 +67,10 @@ class Case(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="snoozed") | Q(snoozed_until__isnull=False),
                 name="a_snoozed_case_comes_back",
+            ),
+            models.CheckConstraint(
+                condition=Q(suggested_to__isnull=True) | ~Q(suggested_because=""),
+                name="a_suggested_coach_comes_with_the_reason",
             ),
         ]
 
@@ -88,6 +97,8 @@ class Verdict(models.Model):
         SNOOZE = "snooze", "Snoozed"
         ACCEPT = "accept", "Took it on"
         CLOSE = "close", "Closed"
+        HAND_ON = "hand_on", "Handed on"
+        APART = "apart", "Not this person"
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="verdicts")
     kind = models.CharField(max_length=8, choices=Kind)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Prefetch, Q
 
@@ -14,7 +15,8 @@ from consent.scopes import LawfulBasis, Scope
 from interventions import catalogue, explain, places
 from interventions.explain import Explanation
 from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
-from learners.models import Enrolment, Learner
+from learners import coaches
+from learners.models import CoachConflict, Enrolment, Learner
 from signals.risk import evidence, reasons
 from signals.risk.groups import NAMES as SIGNALS
 
@@ -82,6 +84,15 @@ class ScopeChoice:
 
 
 @dataclass(frozen=True)
+class CoachChoice:
+    """A coach who may look after the learner, or whom the learner would rather not meet."""
+
+    key: UUID
+    name: str
+    is_refused: bool
+
+
+@dataclass(frozen=True)
 class Past:
     """One thing we decided to do, and what became of it."""
 
@@ -109,7 +120,11 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
         )
         .filter(Q(decision__answer__isnull=True) | Q(decision__answer__at__gte=now - ANSWERED_STAYS))
         .select_related(
-            "decision__enrolment__course", "decision__policy", "decision__lesson", "decision__answer"
+            "decision__enrolment__course",
+            "decision__policy",
+            "decision__lesson",
+            "decision__answer",
+            "decision__approval",
         )
         .prefetch_related("decision__lesson__texts")
         .defer("decision__policy__document", "decision__eligible")
@@ -197,6 +212,17 @@ def choices(learner: Learner, *, now: datetime) -> list[ScopeChoice]:
         )
         for scope in Scope
         if scope in scopes
+    ]
+
+
+def coaches_of(learner: Learner, *, now: datetime) -> list[CoachChoice]:
+    """Who may coach this learner, and whom they would rather not meet. Empty where there is nobody."""
+    refused = CoachConflict.objects.filter(learner=learner, said_by=CoachConflict.By.LEARNER)
+    others = [row.user for row in refused.select_related("user").order_by("pk")]
+    reach = coaches.reach([learner.pk], on=now.date())[learner.pk]
+    return [
+        *(CoachChoice(user.pk, user.name or "A coach", is_refused=False) for user in reach),
+        *(CoachChoice(user.pk, user.name or "A coach", is_refused=True) for user in others),
     ]
 
 

@@ -24,6 +24,8 @@ FIELDS = {
             "state",
             "version",
             "assignee",
+            "suggested_to",
+            "suggested_because",
             "opened_at",
             "due_at",
             "snoozed_until",

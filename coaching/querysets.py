@@ -36,6 +36,11 @@ class CaseQuerySet(models.QuerySet["Case"]):
             | Q(is_escalation=True, decision__escalation__exemption__in=ASKED_THEMSELVES)
         )
 
+    def without_coach(self) -> dict[str, int]:
+        """How many open cases nobody is suggested for, by why."""
+        rows = self.open().filter(assignee__isnull=True).order_by("suggested_because")
+        return dict(rows.values_list("suggested_because").annotate(cases=Count("pk")))
+
     def open(self) -> "CaseQuerySet":
         return self.exclude(state="closed")
 
@@ -61,6 +66,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
             "decision__lesson",
             "decision__escalation__attempt",
             "assignee",
+            "suggested_to",
         ).defer("decision__snapshot", "decision__eligible", "decision__policy__document")
 
 

@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern] = [
     path("me/suggestions/<uuid:decision_id>/", me.answer, name="answer"),
     path("me/courses/<int:enrolment_id>/", me.ask, name="speak_up"),
     path("me/choices/", me.choices, name="choices"),
+    path("me/choices/coaches/<uuid:user_id>/", me.choose_coach, name="choose_coach"),
     path("me/profile/", profile.profile, name="profile"),
     path("me/history/", me.history, name="history"),
     path("me/lessons/<slug:key>/", me.lesson, name="lesson"),

@@ -59,6 +59,7 @@ STAGES = (
     Stage("webhooks", "interventions.webhooks.send_due", Queue.DELIVERY, 15),
     Stage("bounces", "interventions.mailboxes.read_waiting", Queue.DELIVERY, 300),
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),
+    Stage("automation", "interventions.earning.assess", Queue.UPKEEP, 3600),
     Stage("reopen", "interventions.asks.reopen", Queue.UPKEEP, 300),
     Stage("collect", "coaching.inbox.collect", Queue.PATH, 30),
     Stage("rooms", "coaching.rooms.tell", Queue.DELIVERY, 300),

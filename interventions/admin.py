@@ -1,6 +1,7 @@
 """The admin of deciding: policies by form, the catalogue, and read-only records."""
 
 from interventions.views import (
+    automation_admin,
     busy_admin,
     channel_admin,
     message_admin,
@@ -15,6 +16,7 @@ from interventions.views import (
 
 # These register their pages.
 __all__ = [
+    "automation_admin",
     "busy_admin",
     "channel_admin",
     "message_admin",

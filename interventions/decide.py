@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from interventions import triggers
+from interventions import automation, triggers
 from interventions.policy.document import ACTIONS, Document
 from interventions.snapshot import CONTEST, HELP, MANAGER, RuleHit, Snapshot
 from interventions.triggers import HIGH, MEDIUM
@@ -41,6 +41,7 @@ class Choice(msgspec.Struct, frozen=True):
     expected_value: float | None = None
     review_at: datetime | None = None
     rule: tuple[str, int] | None = None  # key and version of the rule that chose it
+    asks: bool = False  # waits for a person's yes first
 
 
 def decide(snapshot: Snapshot, policy: Document) -> Choice:
@@ -123,6 +124,7 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
         eligible=tuple(worth(name, snapshot.impact, policy) for name in LEARNER_DIRECTED),
         expected_value=chosen.expected,
         rule=(hit.key, hit.version),
+        asks=True,  # nobody was flagged, so there is nothing by which it could be measured how often that was right
     )
 
 
@@ -256,6 +258,10 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     if snapshot.hold is not None and (action != "coach" or snapshot.hold.reason == ON_LEAVE):
         return _held(snapshot, policy, held, band, chosen, eligible)
     lesson, propensity = _lesson(snapshot, action, episode.step if episode else 0, hit)
+    asks = action == "manager"  # what reaches a manager is always seen by a human first
+    if action in LEARNER_DIRECTED:
+        asks, why = automation.asking(automation.Route(action, level, snapshot.impact), snapshot, policy)
+        reasons += [why] if why else []
     return Choice(
         action=action,
         reasons=tuple(reasons),
@@ -270,6 +276,7 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
         propensity=propensity,
         expected_value=chosen.expected,
         rule=(hit.key, hit.version) if hit else None,
+        asks=asks,
     )
 
 

@@ -27,7 +27,6 @@ from interventions.models import (
     Watch,
 )
 from interventions.policy import store
-from interventions.policy.document import Document
 from interventions.situation import snapshots
 from interventions.snapshot import Snapshot
 from interventions.snapshot import store as stored
@@ -90,12 +89,12 @@ def evaluate_enrolments(enrolment_ids: Sequence[int], *, now: datetime) -> list[
     policy = store.document(policy_row)
     situations = snapshots(enrolment_ids, policy=policy, policy_version=policy_row.version, now=now)
     choices = {pk: decide(snapshot, policy) for pk, snapshot in situations.items()}
-    decisions = _keep(choices, situations, policy_row, policy, now)
+    decisions = _keep(choices, situations, policy_row, now)
     _watch({pk: choice.review_at for pk, choice in choices.items()})
     automatic = [
         decision
         for decision in decisions
-        if decision.action in LEARNER_DIRECTED and getattr(policy.automation, decision.action)
+        if decision.action in LEARNER_DIRECTED and not choices[decision.enrolment_id].asks
     ]
     if automatic:
         route.route(automatic, policy=policy, now=now)
@@ -119,7 +118,6 @@ def _keep(
     choices: dict[int, Choice],
     situations: dict[int, Snapshot],
     policy_row: Policy,
-    policy: Document,
     now: datetime,
 ) -> list[Decision]:
     """Writes what was decided: episodes opened and ended, decisions, approvals asked, escalations with proof."""
@@ -159,9 +157,9 @@ def _keep(
             at=now,
         )
         decisions.append(decision)
-        if choice.action in LEARNER_DIRECTED and not getattr(policy.automation, choice.action):
+        if choice.asks:
             approvals.append(Approval(decision=decision, asked_at=now))
-        elif choice.action in ("manager", "coach"):
+        if choice.action in ("manager", "coach"):
             assert episode_id is not None
             proof = None if choice.exemption else proofs.get(episode_id)
             escalations.append(
@@ -174,9 +172,6 @@ def _keep(
                     at=now,
                 )
             )
-            if choice.action == "manager":
-                # What reaches a manager is always seen by a human first.
-                approvals.append(Approval(decision=decision, asked_at=now))
     write(decisions)
     Approval.objects.bulk_create(approvals)
     Escalation.objects.bulk_create(escalations)

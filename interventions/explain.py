@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interventions import noticed
-from interventions.models import Attempt, Decision
+from interventions.decide import LEARNER_DIRECTED
+from interventions.models import Approval, Attempt, Decision
 from interventions.policy.weights import features
 from interventions.snapshot import Snapshot, restore
-from interventions.wordlist import CONFIDENCE, REASONS, TRIED
+from interventions.wordlist import CONFIDENCE, LOOKED_AT, REASONS, TRIED
 from signals.risk import composite, evidence, reasons
 from signals.risk.groups import NAMES
 
@@ -27,6 +28,7 @@ class Explanation:
     because: list[str] = field(default_factory=list)  # why this step and no other
     policy: str = ""
     model: str = ""
+    looked_at: str = ""  # whether a person looked at it before it was sent; "" where nothing was
 
 
 def why(decision: Decision, language: str = "en") -> Explanation:
@@ -52,7 +54,18 @@ def why(decision: Decision, language: str = "en") -> Explanation:
         because=[REASONS[language][key] for key in _keys(decision.reasons) if key in REASONS[language]],
         policy=policy,
         model=snapshot.model or "",
+        looked_at=_looked_at(decision, language),
     )
+
+
+def _looked_at(decision: Decision, language: str) -> str:
+    """Of what goes to the learner: did somebody say yes to it first?"""
+    if decision.action not in LEARNER_DIRECTED:
+        return ""
+    approval = getattr(decision, "approval", None)
+    if approval is None:
+        return LOOKED_AT[language]["by_nobody"]
+    return LOOKED_AT[language]["by_a_person"] if approval.state == Approval.State.APPROVED else ""
 
 
 def _reasons(snapshot: Snapshot, course: str) -> list[dict[str, Any]]:

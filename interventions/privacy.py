@@ -60,6 +60,25 @@ FIELDS = {
         personal=("verdict",),
         other=("id", "decision", "episode", "reached_at", "window_ends_at", "judged_at"),
     ),
+    "AutomaticRoute": Fields(
+        personal=("lost_by",),
+        other=(
+            "id",
+            "action",
+            "band",
+            "impact",
+            "earned_at",
+            "earned_right",
+            "earned_judged",
+            "earned_low",
+            "bar",
+            "policy",
+            "lost_at",
+            "lost_because",
+            "lost_right",
+            "lost_judged",
+        ),
+    ),
     "ChatConnection": Fields(
         personal=(),
         other=(

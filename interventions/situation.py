@@ -10,14 +10,14 @@ import msgspec
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import catalogue, holds, lifts, seen
+from interventions import catalogue, earning, holds, lifts, seen
 from interventions.addresses import beyond_reach
 from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit, ManagerAsk
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
 from interventions.rules import applying
 from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
-from learners.models import Enrolment, User
+from learners.models import Enrolment, Learner, User
 from signals.mastery.choice import weakest
 from signals.models import FeatureRow, Risk
 from signals.risk import reasons
@@ -49,6 +49,7 @@ def snapshots(
     requests = _requests(enrolment_ids)
     closed = holds.closed_times(learner_ids, now=now)
     compared = lifts.compared()
+    automatic = sorted(earning.automatic(policy, version=policy_version))
     taken = _taken(learner_ids)
     offered = catalogue.offers()
     sights = seen.look(enrolments, now=now)
@@ -74,7 +75,7 @@ def snapshots(
                 and (learner.left_on is None or learner.left_on > now.date())
             ),
             in_pilot=not policy.pilot_courses or enrolment.course.iri in policy.pilot_courses,
-            impact=learner.job_role.impact if learner.job_role else "standard",
+            impact=_impact(learner),
             scopes=tuple(scope.value for scope in SCOPES if learner.pk in allowed[scope]),
             reachable=learner.pk in with_account or bool(learner.email and learner.email not in no_way),
             seen=_seen(enrolment, row.values if row else {}, sights, now),
@@ -90,6 +91,7 @@ def snapshots(
             request=requests.get(enrolment.pk),
             hold=_hold(closed[learner.pk], now),
             compared=compared,
+            automatic=tuple(key for key in automatic if key.endswith(f":{_impact(learner)}")),
             course=enrolment.course.iri,
             past=past.get(enrolment.pk, ()),
         )
@@ -112,6 +114,10 @@ def snapshots(
             snapshot = msgspec.structs.replace(snapshot, reasons=tuple(told))
         built[enrolment.pk] = snapshot
     return applying.apply(built, offers=offers, now=now)
+
+
+def _impact(learner: Learner) -> str:
+    return str(learner.job_role.impact) if learner.job_role else "standard"
 
 
 def _hold(closed: tuple[holds.Closed, ...], now: datetime) -> HoldView | None:

@@ -134,6 +134,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     # decided before reasons were kept.
     reasons: tuple[dict[str, Any], ...] | None = None
     hold: HoldView | None = None
+    automatic: tuple[str, ...] = ()  # routes for this role's impact that had earned going out by themselves
     compared: dict[str, Compared] = {}  # action → what comparisons say of it; empty while there are none
     lessons: tuple[str, ...] = ()  # eligible lesson keys, not yet taken, in the order they are offered
 

@@ -40,6 +40,8 @@ REASONS = {
         "rule_done": "What the rule asked for is done; nothing more follows from it.",
         "trouble_first": "Something else needs help first.",
         "course_ended": "The course has ended.",
+        "asked_as_a_sample": "This kind of step may go out by itself; a person is asked now and then to check.",
+        "asked_after_a_no": "Nobody said yes to this before, so a person is asked again.",
     },
     "de": {
         "matrix": "Es ist der nächste Schritt, den die Regeln für diese Rolle vorsehen.",
@@ -80,6 +82,8 @@ REASONS = {
         "rule_done": "Was die Regel wollte, ist geschehen; mehr folgt daraus nicht.",
         "trouble_first": "Etwas anderes braucht zuerst Hilfe.",
         "course_ended": "Der Kurs ist zu Ende.",
+        "asked_as_a_sample": "Solche Schritte dürfen von selbst hinausgehen; ab und zu prüft das ein Mensch.",
+        "asked_after_a_no": "Bisher hat niemand ja dazu gesagt, also fragen wir noch einmal.",
     },
 }
 
@@ -120,5 +124,16 @@ CONFIDENCE = {
         "fairly": "Ziemlich sicher: {known} von {all} Signalen sind bekannt.",
         "sure": "Recht sicher: Alle {all} Signale sind bekannt.",
         "erased": "Worauf das beruhte, wurde gelöscht.",
+    },
+}
+
+LOOKED_AT = {
+    "en": {
+        "by_a_person": "A person looked at this before it was sent.",
+        "by_nobody": "This was sent by itself: no person looked at it before. If it is wrong, tell us.",
+    },
+    "de": {
+        "by_a_person": "Ein Mensch hat sich das vor dem Senden angesehen.",
+        "by_nobody": "Das ging von selbst hinaus: Kein Mensch hat es vorher gesehen. Wenn es nicht stimmt, sag es uns.",
     },
 }

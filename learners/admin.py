@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from learners import access
+from learners.coaches.admin import COACH_INLINES
 from learners.enrolments import due_date
 from learners.forms import IdentifierForm, IdentifierFormSet, LearnerForm, OrgUnitForm, UserForm
 from learners.framework.admin import (
@@ -95,6 +96,9 @@ class UserAdmin(Kept):
     search_help_text = "A whole sign-in name, or a uuid."
     raw_id_fields = ("learner",)
     readonly_fields = ("id", "last_login")
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return COACH_INLINES if obj is not None and obj.has_role(Role.COACH) else ()
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:

@@ -14,6 +14,9 @@ from consent.registry import Fields
 from consent.scopes import Scope
 from learners.models import (
     BaselineSkill,
+    CoachConflict,
+    CoachProfile,
+    CoachSkill,
     DeclaredAttribute,
     Enrolment,
     Goal,
@@ -27,11 +30,15 @@ from learners.models import (
     Oversight,
     Preferences,
     ScimPerson,
+    UnitCoach,
     User,
 )
 
 FIELDS: dict[str, Fields] = {
     "BaselineSkill": Fields(("learner", "competency", "level", "source", "as_of"), ("id",)),
+    "CoachConflict": Fields(("learner", "user", "said_by", "said_at"), ("id",)),
+    "CoachProfile": Fields(("user", "languages", "most_cases"), ()),
+    "CoachSkill": Fields(("user", "competency", "course"), ("id",)),
     "Competency": Fields((), ("id", "key", "name", "description", "parent")),
     "CompetencyItem": Fields((), ("id", "competency", "lesson", "iri", "name", "position")),
     "CompetencyLesson": Fields((), ("id", "competency", "iri", "name", "position")),
@@ -140,6 +147,7 @@ FIELDS: dict[str, Fields] = {
         ),
         ("id", "client"),
     ),
+    "UnitCoach": Fields(("user",), ("id", "unit")),
     "User": Fields(
         ("id", "login_hash", "login", "name", "learner", "time_zone", "language", "last_login"),
         ("password", "roles", "is_active"),
@@ -177,7 +185,17 @@ def export(subject: UUID) -> dict[str, Any]:
             "last_sign_in": _iso(user.last_login),
             "manages_units": list(user.managed_units.values_list("name", flat=True)),
             "coaches_units": list(user.coached_units.values_list("name", flat=True)),
+            "helps_in_units": list(user.helps_in.values_list("unit__name", flat=True)),
+            "coaches_in": [
+                row.course.name if row.course else row.competency.name if row.competency else ""
+                for row in user.coach_skills.select_related("course", "competency")
+            ],
+            **_coach_profile(user),
         },
+        "not_to_meet": [
+            {"user": str(row.user_id), "said_by": row.get_said_by_display(), "at": _iso(row.said_at)}
+            for row in CoachConflict.objects.filter(learner=learner)
+        ],
         "identifiers": [
             {
                 "kind": row.kind,
@@ -238,6 +256,15 @@ def export(subject: UUID) -> dict[str, Any]:
         ],
         "identity_provider": _provisioned(learner),
         **_own_profile(learner),
+    }
+
+
+def _coach_profile(user: User) -> dict[str, Any]:
+    row = CoachProfile.objects.filter(pk=user.pk).first()
+    return {
+        "coaching_languages": row.languages if row else [],
+        "most_cases": row.most_cases if row else None,
+        "not_to_coach": [str(pk) for pk in user.coach_conflicts.values_list("learner_id", flat=True)],
     }
 
 
@@ -345,6 +372,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
         "baseline": BaselineSkill.objects.filter(learner=subject).delete()[0],
         "preferences": Preferences.objects.filter(learner=subject).delete()[0],
         "goal": Goal.objects.filter(learner=subject).delete()[0],
+        "coach_conflict": CoachConflict.objects.filter(learner=subject).delete()[0],
         "declared": DeclaredAttribute.objects.filter(learner=subject).delete()[0],
         "user": _unlink_user(subject, now=now),
     }
@@ -357,6 +385,8 @@ def _unlink_user(subject: UUID, *, now: datetime) -> int:
         return 0
     OrgUnit.objects.filter(manager=user).update(manager=None)
     OrgUnit.objects.filter(coach=user).update(coach=None)
+    for told in (CoachProfile, CoachSkill, UnitCoach, CoachConflict):
+        told._default_manager.filter(user=user).delete()
     today = now.date()
     Oversight.objects.filter(user=user, to_date__isnull=True).update(to_date=Greatest("from_date", today))
     return User.objects.filter(pk=user.pk).update(

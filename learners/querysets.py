@@ -121,7 +121,7 @@ class LearnerQuerySet(models.QuerySet["Learner"]):
         names, climbing the tree. Several roles add up. Nobody sees the erased, and the inactive see nobody.
         Today is the database's.
         """
-        from learners.models import Oversight, Role
+        from learners.models import CoachConflict, Oversight, Role
 
         if not getattr(user, "is_active", False):  # deactivated, or nobody has signed in
             return self.none()
@@ -132,8 +132,22 @@ class LearnerQuerySet(models.QuerySet["Learner"]):
         if Role.MANAGER in user.roles:
             seen |= _in_charge(user, Oversight.Kind.MANAGER, on or database_today())
         if Role.COACH in user.roles:
-            seen |= _in_charge(user, Oversight.Kind.COACH, on or database_today())
+            coached = _in_charge(user, Oversight.Kind.COACH, on or database_today())
+            coached |= Q(pk__in=self.model._default_manager.helped_by(user).order_by().values("pk"))
+            # One of the two said that they are not to meet.
+            seen |= coached & ~Q(pk__in=CoachConflict.objects.filter(user=user).order_by().values("learner"))
         return present.filter(seen)
+
+    def helped_by(self, user: Any) -> "LearnerQuerySet":
+        """Those in units in which this coach helps beside the one in charge, and below."""
+        from learners.models import OrgUnit, Role
+
+        if not user.has_role(Role.COACH):
+            return self.none()
+        units = OrgUnit.objects.filter(more_coaches__user=user).descendants(include_self=True)
+        return self.filter(
+            unit__in=units.order_by().values("pk"), erased_at__isnull=True, merged_into__isnull=True
+        ).exclude(pk=user.learner_id)
 
     def kept_records(self, learner_ids: Iterable[UUID]) -> dict[UUID, UUID]:
         """Of these records the ones that were found to be somebody's second → the record that was kept."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import push_url
 
-from coaching import casework, wording
+from coaching import casework, choosing, wording
 from coaching.models import Case, DismissReason
 from coaching.querysets import CaseQuerySet
 from coaching.timeline import timeline
@@ -57,7 +57,20 @@ class Decide(forms.Form):
     """What a coach sent. What a decision needs beyond its fields, casework says."""
 
     decision = forms.ChoiceField(
-        choices=[(key, key) for key in ("approve", "change", "dismiss", "snooze", "accept", "note", "close")]
+        choices=[
+            (key, key)
+            for key in (
+                "approve",
+                "change",
+                "dismiss",
+                "snooze",
+                "accept",
+                "note",
+                "close",
+                "hand_on",
+                "apart",
+            )
+        ]
     )
     version = forms.IntegerField()
     note = forms.CharField(required=False, max_length=4000)
@@ -69,6 +82,7 @@ class Decide(forms.Form):
     flag = forms.TypedChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")], empty_value="")
     helped = forms.TypedChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")], empty_value="")
     recovered = forms.BooleanField(required=False)
+    to = forms.UUIDField(required=False)
 
 
 @dataclass(frozen=True)
@@ -165,6 +179,12 @@ def _apply(case: Case, user: User, sent: dict[str, Any], now: datetime) -> str:
         case "accept":
             casework.accept(**changing)
             return f"You took on {called}. Their name is shown to you now."
+        case "hand_on":
+            casework.hand_on(**changing, to=sent["to"])
+            return f"Handed {called} on."
+        case "apart":
+            casework.step_back(**changing)
+            return f"{called} goes to somebody else. You no longer see the case."
         case "close":
             casework.close(
                 **changing,
@@ -298,7 +318,23 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         "is_mine": case.state == Case.State.ACCEPTED and case.assignee_id == user.pk,
         "can_approve": is_open and not case.is_escalation,
         "routes": routes,
+        "suggested": _suggested(case, user),
+        "colleagues": [
+            (one.pk, one.name or str(one)) for one in choosing.eligible(case, now=now) if one.pk != user.pk
+        ]
+        if case.state != Case.State.CLOSED
+        else [],
     }
+
+
+def _suggested(case: Case, user: User) -> str:
+    """To whom an open case is suggested, and why; or why it waits for anybody."""
+    if case.state not in (Case.State.OPEN, Case.State.SNOOZED) or not case.suggested_because:
+        return ""
+    if case.suggested_to is None:
+        return f"Nobody is suggested: {case.suggested_because}. Whoever can, takes it."
+    whom = "you" if case.suggested_to_id == user.pk else case.suggested_to.name or "a colleague"
+    return f"Suggested to {whom}: {case.suggested_because}."
 
 
 def _asked(case: Case) -> list[tuple[str, HelpRequest]]:

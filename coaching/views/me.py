@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from coaching import own
+from coaching import apart, own
 from coaching.mail_notice import notice
 from coaching.views.pages import for_role, is_part, person, show
 from consent import gate, record, subject_requests
@@ -22,7 +22,7 @@ from consent.models import ConsentScope
 from consent.scopes import Scope
 from interventions import answers, catalogue, lessons
 from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonVisit
-from learners.models import Enrolment, Learner, Role
+from learners.models import CoachConflict, Enrolment, Learner, Role
 
 HELPED = "Thank you. That tells us what to suggest, and nothing about you."
 THANKS = {
@@ -122,7 +122,7 @@ def choices(request: HttpRequest) -> HttpResponse:
     """What each purpose means, and a switch for each that works at once."""
     learner, user, now = myself(request), person(request), timezone.now()
     if request.method != "POST":
-        return show(request, "choices.html", {"choices": own.choices(learner, now=now)}, part="main")
+        return show(request, "choices.html", _choices(learner, now), part="main")
     try:
         scope = Scope(request.POST.get("scope", ""))
     except ValueError:
@@ -139,8 +139,36 @@ def choices(request: HttpRequest) -> HttpResponse:
     if not is_part(request):
         messages.info(request, said)
         return redirect("choices")
-    context = {"choices": own.choices(learner, now=now)}
-    return show(request, "choices.html", context, part="main", say=said, focus=f"switch-{scope}")
+    return show(
+        request, "choices.html", _choices(learner, now), part="main", say=said, focus=f"switch-{scope}"
+    )
+
+
+@for_role(Role.LEARNER)
+@require_POST
+def choose_coach(request: HttpRequest, user_id: UUID) -> HttpResponse:
+    """Rather not this person, or fine again. Nobody is asked why."""
+    learner, user, now = myself(request), person(request), timezone.now()
+    choice = next((one for one in own.coaches_of(learner, now=now) if one.key == user_id), None)
+    if choice is None:
+        raise Http404
+    act: dict[str, Any] = {"learner_id": learner.pk, "user_id": user_id, "by": user.pk, "now": now}
+    if request.POST.get("meet") == "yes":
+        apart.meet_again(**act)
+        said = f"{choice.name} may help you again."
+    else:
+        apart.keep(**act, said_by=CoachConflict.By.LEARNER)
+        said = f"{choice.name} will not look at your learning. Somebody else helps if there is need."
+    if not is_part(request):
+        messages.info(request, said)
+        return redirect("choices")
+    return show(
+        request, "choices.html", _choices(learner, now), part="main", say=said, focus=f"coach-{user_id}"
+    )
+
+
+def _choices(learner: Learner, now: datetime) -> dict[str, Any]:
+    return {"choices": own.choices(learner, now=now), "coaches": own.coaches_of(learner, now=now)}
 
 
 @for_role(Role.LEARNER)

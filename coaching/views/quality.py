@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from coaching.models import Case
 from coaching.views.pages import for_role, person
 from consent.actors import Party
 from interventions import first_action
@@ -44,6 +45,9 @@ def sources(request: HttpRequest) -> HttpResponse:
         "overview": seen,
         "lines": lines,
         "faults": list(open_faults()),
+        "without_coach": [
+            (count, why or "not looked at yet") for why, count in Case.objects.without_coach().items()
+        ],
         "first_actions": first_action.measure(now=now),
         "first_actions_days": first_action.DAYS,
     }

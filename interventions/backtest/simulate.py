@@ -224,7 +224,7 @@ class Walk:
             failed_attempts=0,
             step=0,
         )
-        if self._asks(choice.action) and not self._says_yes(enrolment_id, episode):
+        if choice.asks and not self._says_yes(enrolment_id, episode):
             state.episode = replace(episode, lapsed_reason="declined", lapsed_at=now)
             state.look_at = now
             self._note(Kind.DECLINED, enrolment_id, seen, now, is_flag)
@@ -274,12 +274,6 @@ class Walk:
         state.look_at = state.person_until
         kind = Kind.MANAGER if choice.action == "manager" else Kind.COACH
         self._note(kind, enrolment_id, seen, now, is_flag)
-
-    def _asks(self, action: str) -> bool:
-        """Does this step wait for a person's yes first?"""
-        return action == "manager" or (
-            action in LEARNER_DIRECTED and not getattr(self._policy.automation, action)
-        )
 
     def _says_yes(self, enrolment_id: int, episode: EpisodeView) -> bool:
         """The same for the same step under any policy: policies are compared, not luck."""

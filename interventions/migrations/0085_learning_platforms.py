@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('interventions', '0061_a_few_at_a_time'),
+        ('interventions', '0070_automatic_routes'),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """What we decide and do: policy, episodes, decisions, limits, deliveries, outcomes and the catalogue."""
 
+from interventions.models.automation import AutomaticRoute
 from interventions.models.catalogue import Lesson, LessonText, LessonVisit, MessageText
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
@@ -22,6 +23,7 @@ __all__ = [
     "ApiToken",
     "Approval",
     "Attempt",
+    "AutomaticRoute",
     "BusyPeriod",
     "ChatConnection",
     "CoachRoom",

@@ -113,11 +113,22 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Automation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Learner-directed routes that no longer ask a human first."""
+    """Which learner-directed actions may earn going out without a person's yes, and what it takes (docs/automation.md).
+
+    What reaches a manager or a coach is no place here: nothing can switch that on.
+    """
 
     nudge: bool = False
     lesson: bool = False
     lesson_nudge: bool = False
+    bar: float = 0.8  # the lower end of the interval of the share judged right, to earn it
+    lost_below: float = 0.7  # the same, below which it is lost
+    least: int = 30  # judgements, to earn it
+    newest: int = 100  # judgements that count, the newest
+    judged_days: float = 180  # no older than this
+    fresh_least: int = 5  # judgements within ``fresh_days``; with fewer, people look again
+    fresh_days: float = 60
+    ask_one_in: int = 10  # so many episodes ask a person all the same
 
 
 def default_matrix() -> dict[str, dict[str, tuple[ActionName, ActionName, ActionName]]]:
@@ -248,6 +259,14 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "first_action_hours": (1, 720),
     **when.BOUNDS,
     "value.minutes_per_recovery": (0, 100_000),
+    "automation.bar": (0.5, 0.99),
+    "automation.lost_below": (0.5, 0.99),
+    "automation.least": (10, 1000),
+    "automation.newest": (10, 1000),
+    "automation.judged_days": (7, 730),
+    "automation.fresh_least": (1, 1000),
+    "automation.fresh_days": (7, 365),
+    "automation.ask_one_in": (2, 20),
     **{f"value.{impact}": (0, 100) for impact in IMPACTS},
     **{f"costs.{action}": (0, 10_000) for action in ACTIONS[1:]},
     **{f"value.lifts.{action}.mean": (-1, 1) for action in ACTIONS[1:]},
@@ -265,7 +284,13 @@ def faults(document: Document) -> list[Fault]:
             found.append(Fault(place, "this value is missing."))
         elif not least <= value <= most:
             found.append(Fault(place, f"must lie between {least:g} and {most:g}."))
-    return found + _faults_of_thresholds(document) + _faults_of_limits(document) + _faults_of_matrix(document)
+    return (
+        found
+        + _faults_of_thresholds(document)
+        + _faults_of_limits(document)
+        + _faults_of_matrix(document)
+        + _faults_of_automation(document)
+    )
 
 
 def _faults_of_thresholds(document: Document) -> list[Fault]:
@@ -305,6 +330,18 @@ def _faults_of_limits(document: Document) -> list[Fault]:
         found.append(
             Fault("timings.deadline_last_days", "must not be more than the days of the first moment.")
         )
+    return found
+
+
+def _faults_of_automation(document: Document) -> list[Fault]:
+    wanted = document.automation
+    found = []
+    if wanted.lost_below > wanted.bar:
+        found.append(Fault("automation.lost_below", "must not lie above the bar at which it is earned."))
+    if wanted.newest < wanted.least:
+        found.append(Fault("automation.newest", "must be at least the number that it takes."))
+    if wanted.fresh_days > wanted.judged_days:
+        found.append(Fault("automation.fresh_days", "must not be more than the days that count."))
     return found
 
 

@@ -123,11 +123,28 @@ SECTIONS = (
     ),
     Section(
         "Automation and pilot",
-        "Without a tick a person says yes to each step first. What reaches a manager is always seen by a person.",
+        "A person says yes to each step first. With a tick a route (an action for one risk band and one impact of the "
+        "role) may earn going out by itself, and lose it again. What reaches a manager is always seen by a person.",
         (
             *(
-                Place(f"automation.{action}", f"{_ACTION_NAMES[action]} goes out by itself")
+                Place(f"automation.{action}", f"{_ACTION_NAMES[action]} may earn going out by itself")
                 for action in ("nudge", "lesson", "lesson_nudge")
+            ),
+            Place(
+                "automation.bar",
+                "Earned from a share judged right of",
+                "The lower end of its 95 % interval, 0 to 1.",
+            ),
+            Place("automation.lost_below", "Lost below", "The same lower end; not above the one that earns."),
+            Place("automation.least", "Judgements it takes"),
+            Place("automation.newest", "Only the newest judgements count, so many"),
+            Place("automation.judged_days", "and none older than days"),
+            Place("automation.fresh_least", "Of them fresh at least"),
+            Place("automation.fresh_days", "Fresh means at most days old", "With fewer, people look again."),
+            Place(
+                "automation.ask_one_in",
+                "Sample: one step in so many asks a person all the same",
+                "So that we go on knowing how often it is right.",
             ),
             Place("pilot_courses", "Only in these courses", "Choose none to act in every course."),
         ),
@@ -285,6 +302,10 @@ _WHOLE = (
     "ladder.episode_days",
     "limits.out_of_slots",
     "timings.habit_least_days",
+    "automation.least",
+    "automation.newest",
+    "automation.fresh_least",
+    "automation.ask_one_in",
 )
 
 

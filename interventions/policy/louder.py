@@ -23,7 +23,8 @@ SOONER = "a shorter time means the next step comes sooner"
 WIDER = "it holds for more people, or for longer"
 CHEAPER = "a lower cost makes more steps worth it"
 WORTH_MORE = "a higher worth makes more steps worth it"
-AUTOMATIC = "it goes out without a person's yes"
+AUTOMATIC = "it may earn going out without a person's yes"
+EARNED = "going out without a person's yes is earned more easily, or kept longer"
 STRONGER = "a stronger step"
 LESS_QUIET = "fewer quiet hours"
 OFTENER = "the same trouble counts again sooner"
@@ -58,6 +59,7 @@ _FALLS = {
     "triggers.min_signals": LOWER,
     "value.least_probability": LOWER,
     "limits.working_from": LESS_QUIET,
+    **{f"automation.{name}": EARNED for name in ("bar", "lost_below", "least", "fresh_least")},
 }
 _RISES = {
     "bands.hysteresis": WIDER,
@@ -71,6 +73,7 @@ _RISES = {
     "triggers.engagement.below": WIDER,
     "triggers.engagement.recovered_at": WIDER,
     "limits.working_to": LESS_QUIET,
+    **{f"automation.{name}": EARNED for name in ("newest", "judged_days", "fresh_days", "ask_one_in")},
     "ladder.episode_days": WIDER,
     "limits.hold_hours": WIDER,
     "limits.approval_hours": WIDER,

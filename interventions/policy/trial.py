@@ -10,7 +10,6 @@ from interventions.decide import LEARNER_DIRECTED, Choice, decide
 from interventions.models import Decision, Policy
 from interventions.models.deciding import Action
 from interventions.policy import store
-from interventions.policy.document import Document
 from interventions.policy.forms import label_of
 from interventions.policy.weights import scored, trusted_by
 from interventions.situation import snapshots
@@ -43,13 +42,11 @@ def routes(enrolment: Enrolment, policies: Sequence[Policy], *, now: datetime) -
             enrolment.pk
         ]
         snapshot = scored(snapshot, trusted_by(document))
-        found.append(_route(enrolment, policy, document, snapshot, decide(snapshot, document)))
+        found.append(_route(enrolment, policy, snapshot, decide(snapshot, document)))
     return found
 
 
-def _route(
-    enrolment: Enrolment, policy: Policy, document: Document, snapshot: Snapshot, choice: Choice
-) -> Route:
+def _route(enrolment: Enrolment, policy: Policy, snapshot: Snapshot, choice: Choice) -> Route:
     # Never saved: explaining asks a decision for what it rests on.
     asked = Decision(
         enrolment=enrolment,
@@ -68,7 +65,7 @@ def _route(
     return Route(
         policy=f"Version {policy.version} ({policy.get_state_display().lower()})",
         action=str(Action(choice.action).label),
-        how=_how(choice, document),
+        how=_how(choice),
         why=[*_held(choice), *told.because, *_worth(choice)],
         seen=told.sentences if watched else [],
         tried=told.tried if watched else [],
@@ -77,12 +74,15 @@ def _route(
     )
 
 
-def _how(choice: Choice, document: Document) -> str:
+def _how(choice: Choice) -> str:
     if choice.action == "monitor":
         return "Nothing goes out."
     if choice.action in LEARNER_DIRECTED:
-        by_itself = getattr(document.automation, choice.action)
-        return "It goes out by itself." if by_itself else "A coach is asked for a yes first."
+        return (
+            "A coach is asked for a yes first."
+            if choice.asks
+            else "It goes out by itself: its route has earned that."
+        )
     if choice.action == "manager":
         return "A coach is asked first, then the manager."
     return "A coach takes it up."

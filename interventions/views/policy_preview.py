@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from consent import audit
 from consent.actors import Party
-from interventions.backtest import thresholds
+from interventions import lifts
+from interventions.backtest import thresholds, widening
 from interventions.backtest.preview import SPAN, more_alerts, preview
 from interventions.backtest.words import REACH, ROWS, TOO_SMALL, assumptions, precision
 from interventions.models import Policy
@@ -182,14 +183,14 @@ def proposals(document: Document, data: Any) -> tuple[TargetForm, dict[str, str]
         if live
         else []
     )
-    return form, {
-        field_name(place): thresholds.sentence(
-            thresholds.propose(
-                known, current=getattr(document.bands, place.split(".")[1]), target=target / 100
-            )
-        )
-        for place, target in targets.items()
-    }
+    compared = lifts.compared()
+    said = {}
+    for place, target in targets.items():
+        band = place.split(".")[1]
+        narrow = thresholds.propose(known, current=getattr(document.bands, band), target=target / 100)
+        wide = widening.widen(known, document, compared, band=band, target=target / 100)
+        said[field_name(place)] = f"{thresholds.sentence(narrow)} {widening.sentence(wide)}"
+    return form, said
 
 
 def _tables(told: dict[str, Any]) -> dict[str, Any]:

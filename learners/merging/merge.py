@@ -22,6 +22,7 @@ from learners.merging.journal import Journal, Watched
 from learners.merging.registry import merging_modules
 from learners.models import (
     BaselineSkill,
+    CoachConflict,
     DeclaredAttribute,
     Enrolment,
     Goal,
@@ -125,7 +126,10 @@ def watched(both: tuple[UUID, UUID]) -> list[Watched]:
         Watched(User, mine),
         Watched(Identifier, mine),
         Watched(Enrolment, mine),
-        *(Watched(model, mine) for model in (Oversight, BaselineSkill, Goal, Preferences, DeclaredAttribute)),
+        *(
+            Watched(model, mine)
+            for model in (Oversight, BaselineSkill, Goal, Preferences, DeclaredAttribute, CoachConflict)
+        ),
         Watched(LinkRecord, mine),
         Watched(LinkCandidate, Q(left__learner__in=both) | Q(right__learner__in=both)),
     ]
@@ -230,6 +234,8 @@ def _move_own(plan: Plan) -> None:
     said = DeclaredAttribute.objects.filter(learner=plan.into, name=OuterRef("name"))
     DeclaredAttribute.objects.filter(~Exists(said), learner=plan.duplicate).update(learner=plan.into)
     Goal.objects.filter(learner=plan.duplicate).update(learner=plan.into)
+    apart = CoachConflict.objects.filter(learner=plan.into, user=OuterRef("user"))
+    CoachConflict.objects.filter(~Exists(apart), learner=plan.duplicate).update(learner=plan.into)
     if not Preferences.objects.filter(learner=plan.into).exists():
         Preferences.objects.filter(learner=plan.duplicate).update(learner=plan.into)
     account = User.objects.filter(learner=plan.duplicate)

@@ -1,5 +1,6 @@
 """Who exists: people who sign in, people who learn, where they work and what they are enrolled in."""
 
+from learners.models.coaches import CoachConflict, CoachProfile, CoachSkill, UnitCoach
 from learners.models.courses import Course, Enrolment, PlanStep
 from learners.models.declared import DeclaredAttribute
 from learners.models.levels import Level
@@ -19,6 +20,9 @@ from learners.models.rolenames import RoleName
 
 __all__ = [
     "BaselineSkill",
+    "CoachConflict",
+    "CoachProfile",
+    "CoachSkill",
     "Competency",
     "CompetencyItem",
     "CompetencyLesson",
@@ -45,5 +49,6 @@ __all__ = [
     "ScimGroup",
     "ScimMembership",
     "ScimPerson",
+    "UnitCoach",
     "User",
 ]

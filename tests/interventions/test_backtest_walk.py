@@ -21,6 +21,11 @@ LEARNER = UUID(int=7)
 AUTOMATIC = with_changes(
     Document(), {f"automation.{action}": True for action in ("nudge", "lesson", "lesson_nudge")}
 )
+EARNED = tuple(
+    f"{action}:{band}:standard"
+    for action in ("nudge", "lesson", "lesson_nudge")
+    for band in ("medium", "high")
+)
 DAILY = [MONDAY + timedelta(days=n) for n in range(60)]
 
 
@@ -44,6 +49,7 @@ def point(day: float, *, last: float = 0, risk: float = 0.2, enrolment: int = 1,
         known_signals=3,
         model="composite-1",
         risk_as_of=now,
+        automatic=EARNED,
     )
     snapshot = msgspec.structs.replace(snapshot, **changes)
     return Point(

@@ -9,7 +9,17 @@ from pytest_django import DjangoAssertNumQueries
 
 from consent.models import AuditEntry
 from learners.identity import employee_hash
-from learners.models import Course, Enrolment, Identifier, JobRole, Learner, OrgUnit, Role, User
+from learners.models import (
+    CoachConflict,
+    Course,
+    Enrolment,
+    Identifier,
+    JobRole,
+    Learner,
+    OrgUnit,
+    Role,
+    User,
+)
 from tests.support.learners import (
     NOW,
     make_competency,
@@ -51,6 +61,8 @@ LEARNER = {
     **inlines(identifiers=0, oversight=0, baseline=0),
 }
 USER = {"login": "new@example.test", "name": "New", "roles": ["coach"], "language": "en", "is_active": "on"}
+
+AS_A_COACH = inlines(coach_profile=0, coach_skills=0, helps_in=0)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -282,7 +294,7 @@ def test_it_keeps_names_out_of_its_log(admin: Client) -> None:
     admin.post("/admin/learners/user/add/", USER)
     learner, user = Learner.objects.get(), User.objects.get_by_natural_key("new@example.test")
     admin.post(f"/admin/learners/learner/{learner.pk}/change/", {**LEARNER, "name": "Ada King"})
-    admin.post(f"/admin/learners/user/{user.pk}/change/", {**USER, "name": "Newer"})
+    admin.post(f"/admin/learners/user/{user.pk}/change/", {**USER, **AS_A_COACH, "name": "Newer"})
 
     log = "".join(f"{entry.object_repr} {entry.change_message}" for entry in LogEntry.objects.all())
     assert LogEntry.objects.count() == 4
@@ -361,3 +373,60 @@ def test_it_enrols_and_ends(admin: Client) -> None:
     admin.post(f"/admin/learners/enrolment/{enrolment.pk}/change/", {**fields, "state": "withdrawn"})
     enrolment.refresh_from_db()
     assert enrolment.ended_at is not None
+
+
+def test_it_keeps_what_a_coach_knows_and_where_they_help(admin: Client) -> None:
+    coach, unit, course = make_user("coach"), make_unit(), make_course()
+    sent = {
+        **USER,
+        "login": "kim@example.test",
+        **AS_A_COACH,
+        "coach_profile-TOTAL_FORMS": "1",
+        "coach_profile-0-languages": "de, fr",
+        "coach_profile-0-most_cases": "4",
+        "coach_skills-TOTAL_FORMS": "1",
+        "coach_skills-0-course": str(course.pk),
+        "helps_in-TOTAL_FORMS": "1",
+        "helps_in-0-unit": str(unit.pk),
+    }
+
+    saved = admin.post(f"/admin/learners/user/{coach.pk}/change/", sent)
+
+    assert saved.status_code == 302, saved.content.decode()
+    assert (coach.coach_profile.languages, coach.coach_profile.most_cases) == (["de", "fr"], 4)
+    assert coach.coach_skills.get().course == course
+    assert coach.helps_in.get().unit == unit
+
+
+def test_it_says_what_to_mend_in_a_coach_s_skill(admin: Client) -> None:
+    coach = make_user("coach")
+    sent = {
+        **USER,
+        **AS_A_COACH,
+        "coach_skills-TOTAL_FORMS": "1",
+        "coach_skills-0-course": str(make_course().pk),
+        "coach_skills-0-competency": str(make_competency().pk),
+    }
+
+    refused = admin.post(f"/admin/learners/user/{coach.pk}/change/", sent)
+
+    assert b"Choose a competency or a course, one of the two." in refused.content
+
+
+def test_it_keeps_two_people_apart_and_says_who_said_so(admin: Client) -> None:
+    learner, coach = make_learner(coach=make_user("coach")), make_user("coach")
+
+    admin.post("/admin/learners/coachconflict/add/", {"learner": str(learner.pk), "user": str(coach.pk)})
+
+    row = CoachConflict.objects.get()
+    assert (row.learner, row.user, row.said_by) == (learner, coach, "admin")
+    assert admin.get("/admin/learners/coachconflict/").status_code == 200
+    admin.post(f"/admin/learners/coachconflict/{row.pk}/delete/", {"post": "yes"})
+    assert [
+        *AuditEntry.objects.filter(action__startswith="coach.")
+        .values_list("action", flat=True)
+        .order_by("pk")
+    ] == [
+        "coach.kept_apart",
+        "coach.may_meet_again",
+    ]

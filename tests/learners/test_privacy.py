@@ -7,7 +7,7 @@ import pytest
 
 from consent.scopes import Scope
 from learners import access, privacy
-from learners.models import Enrolment, Identifier, Learner, Oversight, Preferences, Role, User
+from learners.models import CoachConflict, Enrolment, Identifier, Learner, Oversight, Preferences, Role, User
 from learners.models.people import login_hash
 from tests.support.learners import (
     NOW,
@@ -72,6 +72,8 @@ def test_it_hands_out_everything_as_json(ada: Learner) -> None:
 
 def test_it_erases_the_person_and_keeps_a_pseudonymous_row(ada: Learner) -> None:
     user = User.objects.get(learner=ada)
+    CoachConflict.objects.create(learner=ada, user=make_user("coach"), said_by="learner", said_at=NOW)
+    assert [row["said_by"] for row in privacy.export(ada.pk)["not_to_meet"]] == ["The learner"]
 
     rows = privacy.erase(ada.pk, now=NOW)
 
@@ -85,6 +87,7 @@ def test_it_erases_the_person_and_keeps_a_pseudonymous_row(ada: Learner) -> None
         "preferences": 1,
         "goal": 1,
         "declared": 1,
+        "coach_conflict": 1,
     }
     ada.refresh_from_db()
     user.refresh_from_db()

@@ -10,6 +10,8 @@ from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
 from learners.models import (
+    CoachConflict,
+    CoachSkill,
     Competency,
     Course,
     Goal,
@@ -25,6 +27,7 @@ from learners.models import (
     ScimGroup,
     ScimMembership,
     ScimPerson,
+    UnitCoach,
     User,
 )
 from tests.support.learners import (
@@ -132,7 +135,27 @@ def overlapping_identifiers() -> None:
         )
 
 
+def coach_skill(**fields: Any) -> Any:
+    return CoachSkill.objects.create(**{"user": make_user("coach"), **fields})
+
+
+def kept_apart(**fields: Any) -> Any:
+    made = {"learner": make_learner(), "user": make_user("coach"), "said_at": NOW}
+    return CoachConflict.objects.create(**{**made, **fields})
+
+
 BREACHES: dict[str, Callable[[], Any]] = {
+    "a_coach_s_skill_is_a_competency_or_a_course": lambda: coach_skill(
+        course=make_course(), competency=make_competency()
+    ),
+    "a_coach_has_a_skill_once": lambda: twice(coach_skill, user=make_user("coach"), course=make_course()),
+    "a_coach_helps_in_a_unit_once": lambda: twice(
+        UnitCoach.objects.create, unit=make_unit(), user=make_user("coach")
+    ),
+    "two_people_are_kept_apart_once": lambda: twice(
+        kept_apart, learner=make_learner(), user=make_user("coach")
+    ),
+    "a_conflict_says_who_said_so": lambda: kept_apart(said_by="rumour"),
     "user_roles_are_known": lambda: make_user("emperor"),
     "learner_leaves_after_starting": lambda: make_learner(started_on=LATE, left_on=EARLY),
     "leave_has_a_first_and_a_last_day": lambda: make_learner(leave_from=LATE, leave_until=EARLY),

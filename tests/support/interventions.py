@@ -13,6 +13,7 @@ from interventions.models import (
     AlertSlot,
     Approval,
     Attempt,
+    AutomaticRoute,
     Decision,
     Delivery,
     Episode,
@@ -116,6 +117,22 @@ def make_decision(*, episode: Episode | None = None, **fields: Any) -> Decision:
 def make_approval(*, decision: Decision | None = None, **fields: Any) -> Approval:
     """A step that waits for a yes."""
     return Approval.objects.create(**{"decision": decision or make_decision(), "asked_at": NOW, **fields})
+
+
+def make_automatic_route(**fields: Any) -> AutomaticRoute:
+    """Nudges at medium risk in standard roles go out by themselves: 30 of 30 were right."""
+    made: dict[str, Any] = {
+        "action": "nudge",
+        "band": "medium",
+        "impact": "standard",
+        "earned_at": NOW,
+        "earned_right": 30,
+        "earned_judged": 30,
+        "earned_low": 0.886,
+        "bar": 0.8,
+        "policy": store.live(),
+    }
+    return AutomaticRoute.objects.create(**{**made, **fields})
 
 
 def make_delivery(*, decision: Decision | None = None, state: str = "queued", **fields: Any) -> Delivery:

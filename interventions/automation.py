@@ -1,0 +1,59 @@
+"""Does a step wait for a person's yes? A route earns going out by itself (docs/automation.md). Pure.
+
+Whatever goes out without a person first rests on three things that ``decide`` sees: the policy lets the action earn it,
+the route stood at that moment (the snapshot says so), and neither the sample nor a person's earlier no asks again.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from interventions.policy.document import Document
+from interventions.snapshot import Snapshot
+
+# Reasons a decision keeps: who looked before it went out, where that is not simply "the policy asks".
+BY_ITSELF = "by_itself"
+AS_A_SAMPLE = "asked_as_a_sample"
+AFTER_A_NO = "asked_after_a_no"
+
+# A person was asked about this step of the episode before, and did not say yes.
+_NO_YES = ("declined", "unanswered", "superseded")
+
+
+class Route(NamedTuple):
+    """What earns automation: an action for one risk band and one impact of the role."""
+
+    action: str
+    band: str
+    impact: str
+
+    @property
+    def key(self) -> str:
+        return ":".join(self)
+
+
+class Asking(NamedTuple):
+    """Whether a person is asked first; ``reason`` where the decision should say more than that."""
+
+    a_person: bool
+    reason: str = ""
+
+
+def asking(route: Route, snapshot: Snapshot, policy: Document) -> Asking:
+    """Is a person asked before this learner-directed step goes out?"""
+    if not getattr(policy.automation, route.action) or route.key not in snapshot.automatic:
+        return Asking(a_person=True)
+    if snapshot.episode is not None and snapshot.episode.lapsed_reason in _NO_YES:
+        return Asking(True, AFTER_A_NO)
+    if _is_drawn(snapshot, policy.automation.ask_one_in):
+        return Asking(True, AS_A_SAMPLE)
+    return Asking(False, BY_ITSELF)
+
+
+def _is_drawn(snapshot: Snapshot, one_in: int) -> bool:
+    """The standing sample: so many episodes ask a person all the same, whatever becomes of them.
+
+    The unit is the episode, so that a step decided anew is not drawn again until it goes out by itself.
+    """
+    opened_at = snapshot.episode.opened_at if snapshot.episode else snapshot.now
+    unit = f"automation:{snapshot.enrolment_id}:{int(opened_at.timestamp())}"
+    return int.from_bytes(sha256(unit.encode()).digest()[:8], "big") % one_in == 0
