@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from coaching.demo import refresher
-from coaching.demo.importing import HOME_PAGE
 from coaching.demo.layer import layer
 from coaching.demo.rules import put_in_force
-from coaching.demo.statements import account_name
+from coaching.demo.statements import HOME_PAGE, account_name
 from config.stages import run_all
 from interventions.models import Decision
 from interventions.snapshot import restore
