@@ -66,7 +66,7 @@ def test_it_has_a_row_for_every_evaluation_that_chose_to_do_nothing() -> None:
 
     new = Decision.objects.exclude(pk__in=before).order_by("-at")
     # What opened the episode is over; then somebody is looked at once more, without one.
-    assert sorted(one.reasons[0] for one in new) == ["no_trigger", "recovered"]
+    assert sorted(one.reasons[0] for one in new) == ["recovered", "too_little_known"]
     assert {one.action for one in new} == {"monitor"}
     decision = new[0]
     assert decision.snapshot is not None
