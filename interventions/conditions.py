@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 import msgspec
 
 from interventions.policy.triggering import (
+    CERTIFICATE,
     DEADLINE,
     ENGAGEMENT,
     FAILURES,
@@ -17,7 +18,7 @@ from interventions.policy.triggering import (
     PACE,
     Triggers,
 )
-from interventions.snapshot import Snapshot
+from interventions.snapshot import Certified, Snapshot
 
 WEEK, FOUR_WEEKS = 7, 28
 _A_MOMENT = timedelta(seconds=1)
@@ -200,6 +201,43 @@ def _engagement_at(snapshot: Snapshot, triggers: Triggers) -> datetime | None:
     return None
 
 
+def next_to_end(snapshot: Snapshot) -> Certified | None:
+    """The certificate that ends next; None where none ends any more."""
+    return next((one for one in snapshot.seen.certificates if one.ends_at >= snapshot.now), None)
+
+
+def days_before(certificate: Certified, days: float) -> datetime:
+    """The start of the learner's own day that lies so many days before the last one of the certificate."""
+    return (certificate.ends_at - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def renewed(snapshot: Snapshot, since: datetime) -> bool:
+    """Was any of the certificates that end earned since?"""
+    return any(one.earned_at > since for one in snapshot.seen.certificates)
+
+
+def _ending(snapshot: Snapshot, triggers: Triggers) -> list[datetime]:
+    """Since when each of those has been near its end that is; nobody could know before we did."""
+    days = triggers.certificate.days
+    begun = (
+        (days_before(one, days), one) for one in snapshot.seen.certificates if one.ends_at >= snapshot.now
+    )
+    return [max(at, one.known_at) for at, one in begun if at <= snapshot.now]
+
+
+def _certificate_over(snapshot: Snapshot, triggers: Triggers, opened_at: datetime) -> bool:
+    """None that was still good is near its end, or past it: ending is no recovery, only renewing is."""
+    far = triggers.certificate.days + 2
+    return all(
+        one.ends_at < opened_at or days_before(one, far) > snapshot.now for one in snapshot.seen.certificates
+    )
+
+
+def _certificate_at(snapshot: Snapshot, triggers: Triggers) -> datetime | None:
+    begin = (days_before(one, triggers.certificate.days) for one in snapshot.seen.certificates)
+    return min((at for at in begin if at > snapshot.now), default=None)
+
+
 CONDITIONS: dict[str, Condition] = {
     MASTERY: Condition(_mastery_since, _mastery_over, _mastery_at, _mastery_since),
     INACTIVITY: Condition(
@@ -216,5 +254,11 @@ CONDITIONS: dict[str, Condition] = {
         _engagement_over,
         _engagement_at,
         lambda snapshot, _: snapshot.now - timedelta(days=WEEK),
+    ),
+    CERTIFICATE: Condition(
+        lambda snapshot, triggers: min(_ending(snapshot, triggers), default=None),
+        _certificate_over,
+        _certificate_at,
+        lambda snapshot, triggers: max(_ending(snapshot, triggers), default=None),
     ),
 }

@@ -175,7 +175,8 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
     episode = snapshot.episode
     assert episode is not None
     if triggers.recovered(snapshot, policy) and not episode.with_person:
-        return Choice("monitor", ("recovered",), end_episode="recovered")
+        # Looked at once more with the episode closed: a rule may have a good word, and time goes on.
+        return Choice("monitor", ("recovered",), end_episode="recovered", review_at=snapshot.now)
     if episode.with_person:
         return Choice("monitor", ("with_a_person",))
     end = episode.opened_at + timedelta(days=policy.ladder.episode_days)

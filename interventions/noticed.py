@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from interventions import conditions
-from interventions.policy.triggering import DEADLINE, ENGAGEMENT, FAILURES, PACE
+from interventions.policy.triggering import CERTIFICATE, DEADLINE, ENGAGEMENT, FAILURES, PACE
 from interventions.snapshot import Snapshot
 
 TEXTS = {
@@ -13,6 +13,7 @@ TEXTS = {
         "open": "One part was tried {count} times and has not worked out yet.",
         DEADLINE: "The course is due on {day}, and {done} of its {steps} steps are done.",
         ENGAGEMENT: "There were {recent} active days in the last seven; a usual week has about {usual}.",
+        CERTIFICATE: "A certificate ends on {day}.",
         "day": "%-d %B",
     },
     "de": {
@@ -21,6 +22,7 @@ TEXTS = {
         "open": "Ein Teil wurde {count} Mal versucht und hat noch nicht geklappt.",
         DEADLINE: "Der Kurs ist am {day} fällig, und {done} von {steps} Schritten sind gemacht.",
         ENGAGEMENT: "In den letzten sieben Tagen gab es {recent} aktive Tage; in einer üblichen Woche etwa {usual}.",
+        CERTIFICATE: "Ein Zertifikat gilt bis zum {day}.",
         "day": "%d.%m.",
     },
 }
@@ -39,6 +41,9 @@ def sentence(trigger: str, snapshot: Snapshot, language: str) -> str | None:
         return texts[DEADLINE].format(
             day=_day(seen.due_at, texts["day"]), done=seen.steps_done, steps=seen.steps
         )
+    ending = conditions.next_to_end(snapshot)
+    if trigger == CERTIFICATE and ending is not None:
+        return texts[CERTIFICATE].format(day=_day(ending.ends_at, texts["day"]))
     usual = conditions.usual_week(snapshot)
     if trigger == ENGAGEMENT and usual:
         recent = conditions.active_days(snapshot, first=0, last=conditions.WEEK - 1)

@@ -98,7 +98,7 @@ def snapshots(
         left = [offer for offer in offered if offer.key not in taken[learner.pk]]
         offers[enrolment.pk] = {offer.key for offer in left}
         known = (snapshot.seen.competency,) if snapshot.seen.competency else ()
-        asked = (*known, *roles.get(learner.job_role_id or 0, ()))
+        asked = (*known, *sights.competencies(enrolment.pk), *roles.get(learner.job_role_id or 0, ()))
         fitting = catalogue.suited(
             left,
             competencies=asked,

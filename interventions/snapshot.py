@@ -14,6 +14,14 @@ CONTEST = "contest"
 MANAGER = "manager"  # the manager asks somebody to look
 
 
+class Certified(msgspec.Struct, frozen=True):
+    """A certificate of which nothing newer has been earned. Its last moment has the offset of the learner's zone."""
+
+    ends_at: datetime
+    earned_at: datetime
+    known_at: datetime
+
+
 class Seen(msgspec.Struct, frozen=True):
     """The features that triggers look at; None where unknown."""
 
@@ -44,6 +52,9 @@ class Seen(msgspec.Struct, frozen=True):
     video_share: float | None = None
     video_at: datetime | None = None
     joined_at: datetime | None = None  # the start of the day on which they began to work here
+    role_since: datetime | None = None  # the start of the day on which they changed into the role they have
+    # Certificates that end, or have ended within a year, and count in this course; the next to end first.
+    certificates: tuple[Certified, ...] = ()
 
 
 class Did(msgspec.Struct, frozen=True):

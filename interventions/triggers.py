@@ -8,9 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from interventions.conditions import CONDITIONS, came_back, inactivity_days
+from interventions.conditions import CONDITIONS, came_back, inactivity_days, renewed
 from interventions.policy.document import LIVE, Bands, Document
 from interventions.policy.triggering import (
+    CERTIFICATE,
     COMPOSITE,
     DEADLINE,
     ENGAGEMENT,
@@ -26,6 +27,7 @@ from interventions.policy.triggering import (
 from interventions.snapshot import PastEpisode, Snapshot
 
 __all__ = [
+    "CERTIFICATE",
     "COMPOSITE",
     "DEADLINE",
     "ENGAGEMENT",
@@ -175,6 +177,8 @@ def improved(*, before: Snapshot, after: Snapshot, reached_at: datetime, policy:
             and seen.last_result_at > reached_at
             and seen.failures_in_a_row == 0
         )
+    if CERTIFICATE in opened_by:
+        answers.append(renewed(after, reached_at))
     if not answers or opened_by & {INACTIVITY, MASTERY, ENGAGEMENT}:
         answers.append(came_back(after, reached_at))
     return any(answers)

@@ -168,6 +168,14 @@ class LearnerAdmin(Kept):
             return unit_choice(db_field)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def save_model(self, request: HttpRequest, obj: Learner, form: Any, change: bool) -> None:
+        """Dates a change of role today, unless the form says when it was."""
+        if change and "job_role" in form.changed_data and "role_since" not in form.changed_data:
+            role = obj.job_role
+            obj.job_role = Learner.objects.select_related("job_role").get(pk=obj.pk).job_role
+            obj.change_role(role, on=timezone.now().date())
+        super().save_model(request, obj, form, change)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:

@@ -76,6 +76,7 @@ class LearnerForm(PersonForm):
             "email",
             "unit",
             "job_role",
+            "role_since",
             "time_zone",
             "language",
             "started_on",

@@ -131,9 +131,13 @@ def decide(*, role_name: RoleName, job_role: JobRole | None, by: Party, now: dat
         concerned |= set(Learner.objects.filter(job_role=made_of_it).values_list("pk", flat=True))
     changed = 0
     if job_role is not None:
-        changed = (
-            Learner.objects.filter(pk__in=concerned).exclude(job_role=job_role).update(job_role=job_role)
-        )
+        others = Learner.objects.filter(pk__in=concerned).exclude(job_role=job_role)
+        # Whoever had another role has changed into this one; of a name's own people only the name has changed.
+        moved = others.filter(job_role__isnull=False)
+        if made_of_it is not None:
+            moved = moved.exclude(job_role=made_of_it)
+        changed = moved.update(job_role=job_role, role_since=now.date())
+        changed += others.update(job_role=job_role)
     audit.record(
         actor=by,
         action="role_name.decided",

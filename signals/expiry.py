@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from consent.models import AuditEntry
 from consent.retention import EXPIRED, Step
@@ -25,6 +26,7 @@ from signals.models import (
     ArchiveFile,
     AssessmentResult,
     Attachment,
+    Certificate,
     DailyRollup,
     EnrolmentMark,
     FeatureRow,
@@ -181,6 +183,12 @@ def _derived(floor: date, *, now: datetime) -> list[Step]:
     if rows := results.count():
         people = results.values("learner_id").distinct().count()
         steps.append(Step("results", rows, partial(_forget, results, now=now), people=people))
+    # One that still holds is not old, however long ago it was earned.
+    over = Coalesce("expires_at", "occurred_at")
+    earned = Certificate.objects.alias(over=over).filter(over__lt=moment, occurred_at__lt=moment).order_by()
+    if rows := earned.count():
+        people = earned.values("learner_id").distinct().count()
+        steps.append(Step("certificates", rows, earned.delete, people=people))
     if rows := rollups.count():
         people = rollups.values("enrolment__learner").distinct().count()
         steps.append(Step("rollups", rows, partial(_forget, rollups, now=now), people=people))

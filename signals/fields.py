@@ -102,6 +102,19 @@ FIELDS: dict[str, Fields] = {
         ("statement_id", "learner_id", "enrolment_id", "occurred_at", "activity", "scaled", "success"),
         ("known_seq", "is_item", "voided_seq"),
     ),
+    "Certificate": Fields(
+        (
+            "statement_id",
+            "learner_id",
+            "enrolment_id",
+            "occurred_at",
+            "activity",
+            "course",
+            "competency",
+            "expires_at",
+        ),
+        ("known_at", "known_seq", "whole_day", "voided_seq"),
+    ),
     "Feed": Fields(
         (), ("id", "source", "name", "base_url", "secret", "settings", "watermark", "is_active", "created_at")
     ),

@@ -341,9 +341,11 @@ def _take_in(
         # the order of their ids, and then marks in theirs: no two wait for each other.
         leave_out = written.old | written.void
         to_void = {r.voids for r in readings if r.voids is not None and r.id not in old}
-        store.lock_marks(_touched(readings, interpreted.events, leave_out) | voiding.claim(to_void))
+        store.lock_marks(
+            _touched(readings, interpreted.events, leave_out) | interpreted.waking() | voiding.claim(to_void)
+        )
         store.write_events(packed, leave_out=leave_out, now=now)
-    if interpreted.endings or interpreted.unknown_verbs:
+    if interpreted.endings or interpreted.unknown_verbs or interpreted.wakes:
         normalize.settle(interpreted, set(new), now=now)
     if to_void:
         voiding.void(to_void, now=now)

@@ -14,10 +14,11 @@ from django.db.models import Q
 from learners.identity import hashes_of, holder, spans
 from learners.merging.journal import SHIFT, Journal, Watched
 from learners.models import Enrolment
-from signals import store
+from signals import certificates, store, waking
 from signals.archive import cooling
 from signals.archive import people as archived
 from signals.models import (
+    Certificate,
     DailyRollup,
     EnrolmentMark,
     Event,
@@ -85,6 +86,7 @@ WHERE enrolment_id = %s RETURNING {keys}
 _TABLES = {
     "signals_event": ("statement_id", "occurred_at"),
     "signals_assessmentresult": ("statement_id",),
+    "signals_certificate": ("statement_id",),
 }
 
 
@@ -120,6 +122,10 @@ def merge(plan: "Plan", journal: Journal) -> None:
         marks[kept].known_seq = base + marks[mine].known_seq
         _touch(marks[kept], days, plan.now)
         marks[kept].save(update_fields=["known_seq", "dirty_days", "dirty_since"])
+    if Certificate.objects.filter(learner_id=plan.into).exists():
+        # What either has earned may count in any of their courses.
+        woken = {one for own in waking.enrolments_of(plan.both).values() for one in own}
+        waking.wake(woken - plan.staying.keys(), now=plan.now)
     # Nothing is computed about an enrolment that has been told twice.
     twins = list(plan.staying)
     for model in (DailyRollup, FeatureRow, Risk, ShadowRisk):
@@ -241,6 +247,11 @@ def _give(
             " WHERE occurred_at = %s AND statement_id = %s",
             [learner, goes_to, 0 if goes_to is None else seq, at, statement_id],
         )
+        cursor.execute(
+            "UPDATE signals_certificate SET learner_id = %s, enrolment_id = %s, known_seq = coalesce(%s, known_seq)"
+            " WHERE statement_id = %s",
+            [learner, goes_to, 0 if goes_to is None else seq, statement_id],
+        )
         if goes_to is None:  # a result belongs to an enrolment
             cursor.execute("DELETE FROM signals_assessmentresult WHERE statement_id = %s", [statement_id])
         else:
@@ -274,6 +285,7 @@ def forget_actor(actor: bytes, learner_id: UUID, *, now: datetime) -> int:
             [[at for _, at, _ in rows], ids],
         )
         cursor.execute("DELETE FROM signals_assessmentresult WHERE statement_id = ANY(%s)", [ids])
+        certificates.forget(ids)
         cursor.execute("UPDATE signals_statement SET parked = true WHERE id = ANY(%s)", [ids])
     archived.forget_events(ids, now=now)
     days: dict[int, set[date]] = {}

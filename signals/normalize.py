@@ -4,7 +4,7 @@ Runs inside ingest's transaction; statements of unknown people wait ("parked") u
 somebody has said who they are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +15,18 @@ from consent.arrays import fetch, int8s, texts, uuids
 from consent.gate import filter_allowed
 from consent.scopes import Scope
 from learners.identity import holder, spans
-from signals import clock, links, partitions, quarantine, store, surroundings, unit_scope, voiding
+from signals import (
+    certificates,
+    clock,
+    links,
+    partitions,
+    quarantine,
+    store,
+    surroundings,
+    unit_scope,
+    voiding,
+    waking,
+)
 from signals.endings import ENDS, Ending, end, state_after
 from signals.models import UnknownVerb, Verb
 from signals.reading import Reading, read_stored
@@ -64,12 +75,19 @@ class Interpreted(NamedTuple):
     parked: list[bool]
     endings: list[Ending]
     unknown_verbs: dict[str, list[UUID]]
+    earned: Sequence[certificates.NewCertificate] = ()
+    wakes: Mapping[UUID, Sequence[int]] = {}  # statement → the enrolments it has looked at again
+
+    def waking(self) -> set[int]:
+        """The enrolments that any of it has looked at again."""
+        return {enrolment for woken in self.wakes.values() for enrolment in woken}
 
 
 def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> Interpreted:
     """What these statements mean, given what is known now. Creates the enrolments they register.
 
-    Five queries for a batch of any size. Call it inside the transaction that stores the statements.
+    Five queries for a batch of any size, seven where it speaks of certificates. Call it inside the transaction
+    that stores the statements.
     """
     known = _who(readings)
     parked = [reading.derives and reading.who not in known for reading in readings]
@@ -88,6 +106,8 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
     events: list[store.NewEvent | None] = []
     endings: list[Ending] = []
     unknown: dict[str, list[UUID]] = {}
+    earned: list[certificates.NewCertificate] = []
+    wakes: dict[UUID, UUID] = {}
     for reading in readings:
         learner = learners.get(reading.who) if reading.derives else None
         if learner is None:
@@ -115,10 +135,26 @@ def interpret(readings: Sequence[Reading], *, now: datetime, backfill: bool) -> 
             known_at=None if not backfill else reading.occurred_at,
         )
         events.append(event)
+        if event.verb in certificates.VERBS:
+            certificate = certificates.of(reading, event, course.id if course else None)
+            if certificate is not None:
+                earned.append(certificate)
+            if certificate is not None or waking.concerns(
+                verb, event.enrolment_id, event.occurred_at, now=now
+            ):
+                wakes[reading.id] = learner
         if ends and enrolment is not None and state is not None:
             state = state_after(verb, event.success)
             endings.append(Ending(reading.id, enrolment.id, state, reading.occurred_at))
-    return Interpreted(events, parked, endings, unknown)
+    of = waking.enrolments_of(set(wakes.values()))
+    return Interpreted(
+        events,
+        parked,
+        endings,
+        unknown,
+        certificates.with_competencies(earned),
+        {statement: of.get(learner, ()) for statement, learner in wakes.items()},
+    )
 
 
 def _who(readings: Sequence[Reading]) -> dict[bytes, UUID]:
@@ -145,10 +181,15 @@ def _who(readings: Sequence[Reading]) -> dict[bytes, UUID]:
 
 
 def settle(interpreted: Interpreted, stored: set[UUID], *, now: datetime) -> None:
-    """Ends the enrolments that newly stored statements end, and counts the verbs nobody has mapped yet."""
+    """What follows from newly stored statements beside their events: enrolments ended, certificates, people woken.
+
+    Counts the verbs nobody has mapped yet. Under the locks on the marks of their enrolments, and of ``waking()``.
+    """
     ending = [item for item in interpreted.endings if item.statement_id in stored]
     if ending:
         end(ending)
+    certificates.keep(one for one in interpreted.earned if one.statement_id in stored)
+    waking.wake({one for key in stored & interpreted.wakes.keys() for one in interpreted.wakes[key]}, now=now)
     seen = {
         iri: count
         for iri, ids in interpreted.unknown_verbs.items()
@@ -180,7 +221,10 @@ def _derive(readings: Sequence[Reading], seen: dict[UUID, str], *, now: datetime
     clock.recall(readings)
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings})
     interpreted = interpret(readings, now=now, backfill=backfill)
-    store.lock_marks({event.enrolment_id for event in interpreted.events if event and event.enrolment_id})
+    store.lock_marks(
+        {event.enrolment_id for event in interpreted.events if event and event.enrolment_id}
+        | interpreted.waking()
+    )
     # On their day the identifier named nobody: they stay parked.
     outside = [r.id for r, parked in zip(readings, interpreted.parked, strict=True) if parked]
     store.note_outside({statement_id: seen[statement_id] for statement_id in outside})
@@ -206,7 +250,7 @@ def derive_again(reading: Reading, *, now: datetime, backfill: bool) -> bool:
             if interpreted.parked[0]:
                 store.park([reading.id])
             return False
-        store.lock_marks({event.enrolment_id} if event.enrolment_id else set())
+        store.lock_marks(({event.enrolment_id} if event.enrolment_id else set()) | interpreted.waking())
         store.park([reading.id])
         won = store.write_unparked([reading.id], [event], now=now)
         settle(interpreted, won, now=now)

@@ -21,6 +21,7 @@ from signals.fields import FIELDS
 from signals.models import (
     AssessmentResult,
     Attachment,
+    Certificate,
     ClockCorrection,
     DailyRollup,
     Device,
@@ -95,6 +96,18 @@ def export(subject: UUID) -> dict[str, Any]:
                 "seconds_in_background": event.background_s,
             }
             for event in Event.objects.filter(learner_id=subject, voided_seq__isnull=True).iterator()
+        ],
+        "certificates": [
+            {
+                "statement": str(row.pk),
+                "earned_at": row.occurred_at.isoformat(),
+                "holds_until": row.expires_at.isoformat() if row.expires_at else None,
+                "course": row.course.name if row.course else None,
+                "competency": row.competency.name if row.competency else None,
+            }
+            for row in Certificate.objects.filter(learner_id=subject, voided_seq__isnull=True)
+            .select_related("course", "competency")
+            .order_by("occurred_at", "pk")
         ],
         "events_dated_otherwise": [
             {"statement": str(row.pk), "at": row.occurred_at.isoformat(), "clock": row.clock}
@@ -224,6 +237,7 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             "quarantined": _erase_quarantined(subject),
             "events": Event.objects.filter(learner_id=subject).delete()[0],
             "results": AssessmentResult.objects.filter(learner_id=subject).delete()[0],
+            "certificates": Certificate.objects.filter(learner_id=subject).delete()[0],
             "rollups": DailyRollup.objects.filter(enrolment__in=own).delete()[0],
             "features": FeatureRow.objects.filter(pk__in=own).delete()[0],
             "risks": Risk.objects.filter(pk__in=own).delete()[0],

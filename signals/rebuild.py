@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from consent.arrays import fetch, moments, uuids
 from learners.models import Enrolment
-from signals import clock, normalize, partitions, quarantine, store
+from signals import certificates, clock, normalize, partitions, quarantine, store
 from signals.archive import cooling
 from signals.expiry import ended_before, given_up_before, given_up_months
 from signals.features import rollup, serving
@@ -119,6 +119,7 @@ def _walk(run: _Run, progress: Callable[[int], Any]) -> None:
         progress(len(rows))
     if run.since is None:
         _orphans(run)
+        _lost_certificates(run)
     for ids in _enrolments():
         # A preview shows what follows from the events that change; everybody else is left alone.
         wanted = ids if run.mode is not Mode.PREVIEW else [pk for pk in ids if pk in run.touched]
@@ -183,6 +184,7 @@ def _derive(
     partitions.ensure({partitions.month_of(reading.occurred_at) for reading in readings})
     meant = normalize.interpret(readings, now=run.now, backfill=backfill)
     before = _stored_events(readings)
+    earned, kept = certificates.told(meant.earned), certificates.kept([r.id for r in readings])
     wrong: list[tuple[Reading, store.NewEvent]] = []
     for reading, event in zip(readings, meant.events, strict=True):
         # Nobody it can be about today (an identifier was closed, consent withdrawn): what was known then stands.
@@ -192,7 +194,7 @@ def _derive(
         # Somebody else answers to this identifier today. It was about the person it named then.
         if old is not None and old["learner_id"] != event.learner_id:
             continue
-        if old is None or _differs(old, event):
+        if old is None or _differs(old, event) or earned.get(reading.id) != kept.get(reading.id):
             wrong.append((reading, event._replace(known_at=old["known_at"] if old else known_at[reading.id])))
             run.done.note_kind(old["verb"] if old else None, event.verb)
     if not wrong:
@@ -205,7 +207,7 @@ def _derive(
     run.touched |= touched | left
     places = [(reading.occurred_at, reading.id) for reading, _ in wrong]
     hashes = _event_hashes(places)
-    store.lock_marks(touched | left)
+    store.lock_marks(touched | left | meant.waking())
     for reading, _ in wrong:
         if (old := before.get(reading.id)) and old["enrolment_id"] is not None:
             _touch(old["enrolment_id"], reading.occurred_at.astimezone(UTC).date(), now=run.now)
@@ -218,7 +220,7 @@ def _derive(
 
 
 def _event_hashes(places: Sequence[tuple[datetime, UUID]]) -> dict[str, TableHash]:
-    return {"events": event_hash(places)} | hashes_of(("results",), [key for _, key in places])
+    return {"events": event_hash(places)} | hashes_of(("results", "certificates"), [key for _, key in places])
 
 
 def _orphans(run: _Run) -> None:
@@ -246,6 +248,16 @@ def _orphans(run: _Run) -> None:
             _delete_events(places)
             run.done.orphans += len(rows)
             run.done.add_hashes(hashes, _event_hashes(places))
+
+
+def _lost_certificates(run: _Run) -> None:
+    """Takes away certificates that no stored statement accounts for."""
+    with run.batch():
+        lost = certificates.without_statement(given_up=run.given_up)
+        hashes = hashes_of(("certificates",), lost)
+        certificates.forget(lost)
+        run.done.orphans += len(lost)
+        run.done.add_hashes(hashes, hashes_of(("certificates",), lost))
 
 
 _COMPARED = (
@@ -309,7 +321,9 @@ def _delete_events(keys: Sequence[tuple[datetime, UUID]]) -> None:
             " WHERE e.occurred_at = n.at AND e.statement_id = n.id AND e.occurred_at BETWEEN %s AND %s",
             [[at for at, _ in keys], [key for _, key in keys], min(keys)[0], max(keys)[0]],
         )
-    AssessmentResult.objects.filter(pk__in=[key for _, key in keys]).delete()
+    ids = [key for _, key in keys]
+    AssessmentResult.objects.filter(pk__in=ids).delete()
+    certificates.forget(ids)
 
 
 def _touch(enrolment_id: int, day: date, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ class Rebuilt:
     enrolments: int = 0
     waiting: int = 0  # enrolments that a refresh has still to take up: there is nothing to compare yet
     events: int = 0
-    orphans: int = 0  # events without a statement
+    orphans: int = 0  # events and certificates without a statement
     rollups: int = 0
     features: int = 0
     risks: int = 0

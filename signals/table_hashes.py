@@ -23,6 +23,12 @@ TABLES: dict[str, tuple[str, str, str]] = {
         "statement_id",
         "statement_id, learner_id, enrolment_id, occurred_at, activity, scaled, success, is_item, voided_seq IS NULL",
     ),
+    "certificates": (
+        "signals_certificate",
+        "statement_id",
+        "statement_id, learner_id, enrolment_id, occurred_at, known_at, activity, course_id, competency_id, expires_at,"
+        " whole_day, voided_seq IS NULL",
+    ),
     "rollups": (
         "signals_dailyrollup",
         "enrolment_id",
@@ -65,7 +71,7 @@ def table_hashes(names: Sequence[str] = tuple(TABLES)) -> dict[str, TableHash]:
 
 
 def hashes_of(names: Sequence[str], keys: Sequence[Any]) -> dict[str, TableHash]:
-    """Table → the hash of the rows with these keys (statements for events and results, else enrolments)."""
+    """Table → the hash of the rows with these keys (statements for events and what rides on them, else enrolments)."""
     return {name: _hash(name, f" WHERE {TABLES[name][1]} = ANY(%s)", [list(keys)]) for name in names}
 
 

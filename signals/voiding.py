@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from signals import clock, store
+from signals import clock, store, waking
 from signals.archive import cooling
 from signals.endings import take_back
+from signals.models import Certificate
 from signals.reading import StoredRow, read_stored
 
 
@@ -17,6 +18,7 @@ class Voidable(NamedTuple):
     statement_id: UUID
     occurred_at: datetime
     enrolment_id: int | None
+    learner_id: UUID
 
 
 def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
@@ -36,7 +38,8 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
             return []
         clock.recall(readings)
         cursor.execute(
-            "SELECT e.statement_id, e.occurred_at, e.enrolment_id FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
+            "SELECT e.statement_id, e.occurred_at, e.enrolment_id, e.learner_id"
+            " FROM unnest(%s::timestamptz[], %s::uuid[]) n(at, id)"
             # OFFSET keeps this a look-up per statement: as a join it would walk through every month.
             " CROSS JOIN LATERAL (SELECT * FROM signals_event WHERE occurred_at = n.at AND statement_id = n.id"
             "   AND voided_seq IS NULL OFFSET 0) e ORDER BY e.enrolment_id, e.occurred_at, e.statement_id",
@@ -46,7 +49,7 @@ def events_of(statement_ids: Collection[UUID]) -> list[Voidable]:
     here = {event.statement_id for event in found}
     cold = cooling.stored_in_cold([(r.occurred_at, r.id) for r in readings if r.id not in here])
     return found + [
-        Voidable(key, row["occurred_at"], row["enrolment_id"])
+        Voidable(key, row["occurred_at"], row["enrolment_id"], UUID(bytes=row["learner_id"]))
         for key, row in sorted(cold.items())
         if row["voided_seq"] is None
     ]
@@ -60,7 +63,22 @@ def claim(statement_ids: Collection[UUID]) -> set[int]:
     if not statement_ids:
         return set()
     _lock(statement_ids)
-    return {event.enrolment_id for event in events_of(statement_ids) if event.enrolment_id is not None}
+    return _concerned(events_of(statement_ids))
+
+
+def _concerned(events: Collection[Voidable]) -> set[int]:
+    """The enrolments these events are in, and those of people about whom they say something anywhere."""
+    return {event.enrolment_id for event in events if event.enrolment_id is not None} | _woken(events)
+
+
+def _woken(events: Collection[Voidable]) -> set[int]:
+    """The enrolments that are to be looked at when a certificate, or something outside of courses, is taken back."""
+    ids = [event.statement_id for event in events]
+    earned = set(Certificate.objects.filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
+    people = {
+        event.learner_id for event in events if event.enrolment_id is None or event.statement_id in earned
+    }
+    return {one for enrolments in waking.enrolments_of(people).values() for one in enrolments}
 
 
 def _lock(statement_ids: Collection[UUID]) -> None:
@@ -77,7 +95,7 @@ def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
         return 0
     _lock(statement_ids)
     voidable = events_of(statement_ids)
-    known = store.lock_marks({event.enrolment_id for event in voidable if event.enrolment_id is not None})
+    known = store.lock_marks(_concerned(voidable))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE signals_statement SET voided_at = %s WHERE id = ANY(%s) AND voids IS NULL AND voided_at IS NULL"
@@ -85,7 +103,9 @@ def void(statement_ids: Collection[UUID], *, now: datetime) -> int:
             [now, list(statement_ids)],
         )
         voided = {row[0] for row in cursor.fetchall()}
-        _mark_events(cursor, [event for event in voidable if event.statement_id in voided], known, now)
+        taken_back = [event for event in voidable if event.statement_id in voided]
+        _mark_events(cursor, taken_back, known, now)
+    waking.wake(_woken(taken_back), now=now)
     take_back(
         {
             event.enrolment_id
@@ -122,11 +142,12 @@ def _mark_events(cursor: Any, events: Sequence[Voidable], known: dict[int, int],
         " AND e.occurred_at BETWEEN %s AND %s",
         [*arrays, min(arrays[0]), max(arrays[0])],
     )
-    cursor.execute(
-        "UPDATE signals_assessmentresult r SET voided_seq = n.seq FROM unnest(%s::uuid[], %s::bigint[]) n(id, seq)"
-        " WHERE r.statement_id = n.id",
-        arrays[1:],
-    )
+    for table in ("signals_assessmentresult", "signals_certificate"):
+        cursor.execute(
+            f"UPDATE {table} r SET voided_seq = n.seq FROM unnest(%s::uuid[], %s::bigint[]) n(id, seq)"
+            " WHERE r.statement_id = n.id",
+            arrays[1:],
+        )
     for enrolment_id in sorted(days):
         cursor.execute(
             "UPDATE signals_enrolmentmark SET known_seq = %s, dirty_since = coalesce(dirty_since, %s),"

@@ -1,4 +1,5 @@
-"""A thin synthetic layer over the real run, plainly labelled: onboarding, quizzes, videos, certificates, ratings.
+"""A thin synthetic layer over the real run, plainly labelled: onboarding, quizzes, videos, certificates, ratings,
+and a short course that is due soon.
 
 The Open University data has none of these, and starter rules need them. They lie outside the course, so that the
 course's own figures stay those of real people. Platform: "Rekindle sample layer (made up)". Two of its statements are
@@ -10,8 +11,10 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid5
 
-from coaching.demo.organisation import draw
+from coaching.demo import refresher
+from coaching.demo.drawing import draw
 from coaching.demo.statements import ADL, HOME_PAGE, NAMESPACE, ROOT, account_name
+from signals.certificates import EXPIRES
 
 PLATFORM = "Rekindle sample layer (made up)"
 VERBS = {
@@ -20,6 +23,7 @@ VERBS = {
     "earned": "http://id.tincanapi.com/verb/earned",
     "rated": "http://id.tincanapi.com/verb/rated",
     "progressed": f"{ADL}/verbs/progressed",
+    "registered": f"{ADL}/verbs/registered",
 }
 VIDEO_PROGRESS = "https://w3id.org/xapi/video/extensions/progress"
 # The days on which something faulty is sent: a score in per cent where the standard wants a share, and a clock that
@@ -44,9 +48,8 @@ def layer(people: Collection[int], *, starts_on: date, first: int, last: int) ->
                 for item in range(1, 5)
             ]
         if draw("certificate", person) % 6 == 0:
-            plan.append(
-                (10 + draw("earned", person) % 40, "earned", f"certificate-{quiz}", {"completion": True})
-            )
+            plan += _permits(person, quiz, starts_on)
+        plan += refresher.plan_of(person)
         if draw("video", person) % 10 == 0:
             seen: dict[str, object] = {"extensions": {VIDEO_PROGRESS: 0.2 + draw("seen", person) % 6 / 10}}
             plan.append((15 + draw("watched", person) % 40, "progressed", f"video-{quiz}", seen))
@@ -59,6 +62,26 @@ def layer(people: Collection[int], *, starts_on: date, first: int, last: int) ->
             if first <= day <= last
         ]
     return [*made, *_faulty(sorted(people), starts_on, first, last)]
+
+
+def _permits(person: int, quiz: str, starts_on: date) -> list[tuple[int, str, str, dict[str, object]]]:
+    """A provisional permit of 45 days, which half of them renew for a year while it still holds."""
+    earned = draw("earned", person) % 25
+    found = [(earned, 45)]
+    if draw("renews", person) % 2:
+        found.append((earned + 25 + draw("renewed", person) % 15, 365))
+    return [
+        (
+            day,
+            "earned",
+            f"certificate-{quiz}",
+            {
+                "completion": True,
+                "extensions": {EXPIRES: (starts_on + timedelta(days=day + days)).isoformat()},
+            },
+        )
+        for day, days in found
+    ]
 
 
 def _faulty(people: Sequence[int], starts_on: date, first: int, last: int) -> list[bytes]:
@@ -81,7 +104,7 @@ def _statement(person: int, day: date, verb: str, what: str, result: dict[str, o
             "actor": {"account": {"homePage": HOME_PAGE, "name": account_name(person)}},
             "verb": {"id": VERBS[verb]},
             "object": {"id": f"{ROOT}/sample-layer/{what}"},
-            "result": result,
+            **({"result": result} if result else {}),
             "context": {"platform": PLATFORM},
             "timestamp": at.isoformat(),
         }

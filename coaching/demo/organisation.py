@@ -6,7 +6,6 @@ on every machine.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,8 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from coaching.demo import rules
+from coaching.demo import refresher, rules
+from coaching.demo.drawing import draw
 from coaching.demo.importing import Imported, prepare
 from coaching.demo.names import FAMILY, GIVEN
 from coaching.demo.oulad import Oulad, Run, open_tables
@@ -69,11 +69,6 @@ class Sample:
     managers: list[User]
 
 
-def draw(*what: object) -> int:
-    """A number that follows from its words alone."""
-    return int.from_bytes(sha256("|".join(map(str, what)).encode()).digest()[:6], "big")
-
-
 def load(*, now: datetime) -> Sample:
     """Makes sure of the organisation; twice changes nothing."""
     tables = open_tables(DATA)
@@ -81,6 +76,7 @@ def load(*, now: datetime) -> Sample:
     with transaction.atomic():
         units, roles = _units(), _roles()
         people = [person.id for person in tables.people(run)]
+        refresher.make_course()
         imported = prepare(
             tables,
             run,
@@ -133,6 +129,8 @@ def _profile(
         if is_new
         else date(2015, 1, 1) + timedelta(days=draw("since", number) % 3000)
     )
+    # Some came from another job, five or six weeks ago.
+    moved = not is_new and draw("new role", number) % 30 == 0
     employee = f"EMP-2041-{place:05}"
     return {
         "name": f"{given} {family}",
@@ -143,6 +141,7 @@ def _profile(
         "job_role": roles[draw("role", number) % len(roles)],
         "time_zone": "" if german or draw("zone", number) % 20 else "America/New_York",
         "language": "de" if german else "en",
+        "role_since": today - timedelta(days=35 + draw("moved", number) % 10) if moved else None,
         "started_on": since,
     }
 

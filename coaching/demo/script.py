@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from coaching import casework
-from coaching.demo.organisation import draw
+from coaching.demo.drawing import draw
 from coaching.models import Case, DismissReason
 from interventions import answers, asks, lessons
 from interventions.models import Answer, Delivery, LessonVisit, ManagerAsk

@@ -67,6 +67,7 @@ _RISES = {
     "triggers.mastery.recovered_at": WIDER,
     "triggers.pace.below": WIDER,
     "triggers.pace.recovered_at": WIDER,
+    "triggers.certificate.days": WIDER,
     "triggers.deadline.days": WIDER,
     "triggers.deadline.done_below": WIDER,
     "triggers.deadline.recovered_at": WIDER,

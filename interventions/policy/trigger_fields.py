@@ -15,6 +15,7 @@ NAMES = {
     "failures": "Failures in a row",
     "deadline": "Due soon and much to do",
     "engagement": "Much less active than usual",
+    "certificate": "A certificate ends soon",
 }
 REPEATS = (
     ("relapse", "Again after things were better in between"),
@@ -52,6 +53,13 @@ _BOUNDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("active_days_before", "with active days in the four weeks before", ""),
         ("recovered_at", "Over when it reaches", ""),
     ),
+    "certificate": (
+        (
+            "days",
+            "Days before a certificate ends",
+            "Over when it has been renewed. Days are the learner's own.",
+        ),
+    ),
 }
 SECTION = Section(
     "Triggers",
@@ -62,7 +70,8 @@ SECTION = Section(
         Place(
             "triggers.min_signals",
             "and independent signals speak",
-            "Activity, results and plan are one signal each. The risk is made of them, and beside them adds none.",
+            "Activity, results, plan and certificates are one signal each. The risk is made of the first three, "
+            "and beside them adds none.",
         ),
         *(
             place

@@ -16,8 +16,9 @@ PACE = "pace"
 FAILURES = "failures"
 DEADLINE = "deadline"
 ENGAGEMENT = "engagement"
+CERTIFICATE = "certificate"
 # In the order in which triggers are told.
-KEYS = (MASTERY, INACTIVITY, COMPOSITE, PACE, FAILURES, DEADLINE, ENGAGEMENT)
+KEYS = (MASTERY, INACTIVITY, COMPOSITE, PACE, FAILURES, DEADLINE, ENGAGEMENT, CERTIFICATE)
 # What a trigger looks at. Two triggers of one group are one signal; the composite is made of the others' signals, so it
 # counts as one only where it stands alone.
 GROUPS = {
@@ -27,6 +28,7 @@ GROUPS = {
     ENGAGEMENT: "activity",
     PACE: "plan",
     DEADLINE: "plan",
+    CERTIFICATE: "certificates",
 }
 
 Repeat = Literal["first", "every", "relapse"]
@@ -92,6 +94,14 @@ class EngagementTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     repeat: Repeat = "relapse"
 
 
+class CertificateTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A certificate ends soon, and nothing newer has been earned in its place."""
+
+    enabled: bool = False
+    days: float = 30
+    repeat: Repeat = "relapse"
+
+
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other values of triggers for one role impact, one course (its IRI), or one in the other; empty: any."""
 
@@ -110,6 +120,7 @@ class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failures: FailuresTrigger = FailuresTrigger()
     deadline: DeadlineTrigger = DeadlineTrigger()
     engagement: EngagementTrigger = EngagementTrigger()
+    certificate: CertificateTrigger = CertificateTrigger()
     combine: Literal["any", "all"] = "any"  # of the triggers that are on
     min_signals: int = 1  # independent signals that must speak before an episode opens
     overrides: tuple[Override, ...] = ()
@@ -133,7 +144,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "engagement.below": (0, 1),
     "engagement.recovered_at": (0, 2),
     "engagement.active_days_before": (4, 28),
-    "min_signals": (1, 3),
+    "certificate.days": (1, 365),
+    "min_signals": (1, 4),
 }
 # (what triggers, what ends it): the second never lies below the first, so nobody goes in and out.
 MARGINS = (

@@ -62,6 +62,7 @@ def apply(
         snapshot = msgspec.structs.replace(snapshot, did=done.get(snapshot.learner_id, ()))
         hits, moments = [], []
         for one in rules:
+            moments.append(condition.begins_at(one.when, snapshot))
             if one.rule.acts_alone and not _may_act(one, snapshot, fired, first):
                 continue
             if condition.holds(one.when, snapshot):

@@ -36,8 +36,11 @@ class Checked(NamedTuple):
     board_because: list[str]  # why the review board must look, as measured
 
 
-def check(rule: Rule, *, now: datetime) -> Checked:
-    """Looks at this draft beside the rules in force, on the history of the last weeks."""
+def check(rule: Rule, *, now: datetime, looked: Walk | None = None) -> Checked:
+    """Looks at this draft beside the rules in force, on the history of the last weeks.
+
+    ``looked``: that history as walked for this rule and all of those already.
+    """
     when = condition.load(rule.when)
     others = list(
         Rule.objects.filter(state=Rule.State.LIVE)
@@ -46,7 +49,7 @@ def check(rule: Rule, *, now: datetime) -> Checked:
         .order_by("position", "key")
     )
     whens = {other.key: condition.load(other.when) for other in others}
-    looked = history.walk({**whens, rule.key: when}, now=now)
+    looked = looked or history.walk({**whens, rule.key: when}, now=now)
     mine = looked.fired[rule.key]
     measured = proxies.measured({pk: pk in mine.enrolments for pk in looked.enrolments})
     because = proxies.too_strong(measured)

@@ -20,6 +20,7 @@ LATELY: Final = "lately"
 Operator = Literal["below", "at_least", "is", "lately"]
 MOST_CLAUSES = 4
 DAY = 86_400
+CERTIFICATE_DAYS: Final = "days_to_certificate"
 
 
 class WhenFault(ValueError):
@@ -53,6 +54,7 @@ class Fact(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     of_person: bool = False  # true of a person in all their courses at once
     by_time: bool = False  # grows by itself: a clause can come true without any event
+    falls: bool = False  # or falls by itself
     proxy: str = ""  # why it goes with a protected attribute
 
 
@@ -67,6 +69,11 @@ def _days_to_due(snapshot: Snapshot) -> float | None:
     if due_at is None or due_at < snapshot.now:
         return None
     return (due_at - snapshot.now).total_seconds() / DAY
+
+
+def _days_to_certificate(snapshot: Snapshot) -> float | None:
+    ending = conditions.next_to_end(snapshot)
+    return None if ending is None else (ending.ends_at - snapshot.now).total_seconds() / DAY
 
 
 def _failures(snapshot: Snapshot) -> float | None:
@@ -109,7 +116,26 @@ FACTS: dict[str, Fact] = {
         ),
         Fact("pace", "Steps done, against those due by now", "share", conditions.pace, 0, 3),
         Fact("progress", "Share of the plan done", "share", conditions.progress),
-        Fact("days_to_due", "Days until the course is due", "days", _days_to_due, 0, 365, by_time=True),
+        Fact(
+            "days_to_due",
+            "Days until the course is due",
+            "days",
+            _days_to_due,
+            0,
+            365,
+            by_time=True,
+            falls=True,
+        ),
+        Fact(
+            CERTIFICATE_DAYS,
+            "Days until a certificate ends",
+            "days",
+            _days_to_certificate,
+            0,
+            365,
+            by_time=True,
+            falls=True,
+        ),
         Fact("video_share", "Share seen of the video left last", "share", lambda s: s.seen.video_share),
         Fact(
             "days_since_video",
@@ -127,6 +153,16 @@ FACTS: dict[str, Fact] = {
             lambda s: _days_since(s.recovered_at, s),
             0,
             90,
+        ),
+        Fact(
+            "days_in_role",
+            "Days in the job role",
+            "days",
+            lambda s: _days_since(s.seen.role_since or s.seen.joined_at, s),
+            0,
+            3650,
+            of_person=True,
+            proxy="How long somebody has had a role goes with age, and with leave for children or care.",
         ),
         Fact(
             "days_since_joining",
@@ -230,11 +266,23 @@ def next_at(when: When, snapshot: Snapshot) -> datetime | None:
         known = fact.read(snapshot) if fact.by_time else None
         if known is None or isinstance(clause.value, str):
             return None
-        falls = clause.fact == "days_to_due"
-        if falls is not (clause.op == BELOW):
+        if fact.falls is not (clause.op == BELOW):
             return None  # time leads away from it
         moments.append(snapshot.now + timedelta(days=abs(float(known) - clause.value), seconds=1))
     return max(moments, default=None)
+
+
+def begins_at(when: When, snapshot: Snapshot) -> datetime | None:
+    """When the next of several certificates comes near its end, whatever is true of the first of them now."""
+    bounds = [
+        timedelta(days=clause.value)
+        for clause in when.clauses
+        if clause.fact == CERTIFICATE_DAYS and clause.op == BELOW and not isinstance(clause.value, str)
+    ]
+    ahead = (
+        one.ends_at - bound + timedelta(seconds=1) for bound in bounds for one in snapshot.seen.certificates
+    )
+    return min((at for at in ahead if at > snapshot.now), default=None)
 
 
 def is_about_person(when: When) -> bool:

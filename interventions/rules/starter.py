@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from interventions.rules.condition import AT_LEAST, BELOW, LATELY, Clause, When, dump
+from interventions.rules.condition import AT_LEAST, BELOW, CERTIFICATE_DAYS, LATELY, Clause, When, dump
 from interventions.rules.proxies import listed
 
 ONBOARDING = (
@@ -77,12 +77,23 @@ RULES = (
     ),
     Starter(
         "first-lesson",
-        "New here: the first lesson of the role",
-        When((Clause("days_since_joining", BELOW, 30),)),
+        "New in a role: its first lesson",
+        When((Clause("days_in_role", BELOW, 30),)),
         "lesson",
         "rule-first-lesson",
         acts_alone=True,
+        rest_days=30,  # once for each role
         position=70,
+    ),
+    Starter(
+        "recertification",
+        "A certificate ends soon: a lesson that refreshes it",
+        When((Clause(CERTIFICATE_DAYS, BELOW, 30),)),
+        "lesson",
+        "rule-recertification",
+        acts_alone=True,
+        rest_days=30,  # once for each certificate
+        position=75,
     ),
     Starter(
         "well-done",
@@ -98,7 +109,7 @@ RULES = (
 
 
 def install(rule: Any) -> None:
-    """Adds the drafts that are missing; used by migration 0052 with that migration's own model."""
+    """Adds the drafts that are missing; used by migrations 0052 and 0080 with their own model."""
     for starter in RULES:
         reasons = listed(starter.when)
         if not rule.objects.filter(key=starter.key).exists():

@@ -12,8 +12,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from interventions.models import Rule
-from interventions.rules import checks, condition, store
+from interventions.rules import checks, condition, store, takeover
 from interventions.rules.forms import RuleForm
+from interventions.rules.takeover import Outcome
+from interventions.views.rule_takeover import TakeOverForm, taken_over
 from learners.access import asked_by
 
 CHANGE = "admin:interventions_rule_change"
@@ -67,8 +69,38 @@ class RuleAdmin(admin.ModelAdmin):
                 self.admin_site.admin_view(self.retire_view),
                 name="interventions_rule_retire",
             ),
+            path(
+                "ready/",
+                self.admin_site.admin_view(self.takeover_view),
+                name="interventions_rule_takeover",
+            ),
         ]
         return own + super().get_urls()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """All versions; and where drafts that we ship are ready, the way to take them over."""
+        return super().changelist_view(request, {**(extra_context or {}), "waiting": len(takeover.waiting())})
+
+    def takeover_view(self, request: HttpRequest) -> HttpResponse:
+        """The drafts we ship, and one form that makes those chosen the asker's own and puts them in force."""
+        form = TakeOverForm(request.POST or None, ready=takeover.waiting())
+        tried: list[takeover.Taken] = []
+        if request.method == "POST" and form.is_valid():
+            tried = taken_over(request, form)
+            if all(taken.outcome in (Outcome.LIVE, Outcome.BOARD) for taken in tried):
+                return HttpResponseRedirect(reverse("admin:interventions_rule_changelist"))
+            left = {taken.rule.pk for taken in tried if taken.outcome is not Outcome.LIVE}
+            form = TakeOverForm(ready=takeover.waiting(), initial={**form.initial, **form.cleaned_data})
+            for one in form.ready:
+                form.initial[f"take_{one.rule.pk}"] = one.rule.pk in left
+        return self._page(
+            request,
+            "takeover.html",
+            title="Rules that are ready",
+            form=form,
+            lines=list(form.lines(tried)),
+            has_unread=any(taken.outcome is Outcome.UNREAD for taken in tried),
+        )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A new rule, as a draft."""

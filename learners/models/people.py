@@ -1,7 +1,8 @@
 """People: those who sign in, those who learn, how systems name them, and who looks after whom."""
 
 import uuid
-from typing import Any, ClassVar
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -11,6 +12,9 @@ from django.db.models import F, Q
 
 from consent.crypto import EncryptedTextField, keyed_hash
 from learners.querysets import LearnerQuerySet, UserQuerySet
+
+if TYPE_CHECKING:
+    from learners.models.organisation import JobRole
 
 
 class Role(models.TextChoices):
@@ -119,6 +123,12 @@ class Learner(models.Model):
     job_role = models.ForeignKey(
         "learners.JobRole", null=True, blank=True, on_delete=models.PROTECT, related_name="learners"
     )
+    role_since = models.DateField(
+        "in this role since",
+        null=True,
+        blank=True,
+        help_text="The day on which this person changed into the role from another one.",
+    )
     time_zone = models.CharField(max_length=64, blank=True)
     language = models.CharField(max_length=8, default="en")
     started_on = models.DateField(null=True, blank=True)
@@ -152,10 +162,20 @@ class Learner(models.Model):
                 | Q(leave_from__isnull=False, leave_until__gte=F("leave_from")),
                 name="leave_has_a_first_and_a_last_day",
             ),
+            models.CheckConstraint(
+                condition=Q(role_since__isnull=True) | Q(job_role__isnull=False),
+                name="the_day_of_a_role_has_its_role",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.pseudonym
+
+    def change_role(self, role: "JobRole | None", *, on: date) -> None:
+        """Gives them this job role. Only a change from one role to another has a day: a first one may be old news."""
+        changed = role is not None and self.job_role is not None and role != self.job_role
+        self.role_since = on if changed else (self.role_since if role == self.job_role else None)
+        self.job_role = role
 
     @property
     def pseudonym(self) -> str:

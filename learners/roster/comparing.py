@@ -213,7 +213,7 @@ class Comparison:
             if role.pk is not None:
                 self.writes.changed_roles.append(role)
         if old_role is not role:
-            learner.job_role = role
+            learner.change_role(role, on=self.today)
             changes.append(f"job_role {old_role.name if old_role else '-'} → {role.name if role else '-'}")
         return changes
 

@@ -30,6 +30,7 @@ LEARNER_FIELDS = (
     "email",
     "unit",
     "job_role",
+    "role_since",
     "time_zone",
     "language",
     "started_on",

@@ -1,6 +1,7 @@
 """What we know: statements, events, features, risks and labels."""
 
 from signals.models.archive import ArchiveFile
+from signals.models.certificates import Certificate
 from signals.models.dictionaries import Dictionary
 from signals.models.documents import Activity, Attachment, AttachmentUse, Document, StatementLink
 from signals.models.events import (
@@ -45,6 +46,7 @@ __all__ = [
     "Attachment",
     "AttachmentUse",
     "AwaitedEmployee",
+    "Certificate",
     "ClockCorrection",
     "CohortGrid",
     "ContractBreach",

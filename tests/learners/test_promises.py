@@ -159,6 +159,7 @@ BREACHES: dict[str, Callable[[], Any]] = {
     "user_roles_are_known": lambda: make_user("emperor"),
     "learner_leaves_after_starting": lambda: make_learner(started_on=LATE, left_on=EARLY),
     "leave_has_a_first_and_a_last_day": lambda: make_learner(leave_from=LATE, leave_until=EARLY),
+    "the_day_of_a_role_has_its_role": lambda: make_learner(role_since=EARLY),
     "an_identifier_names_one_learner_now": same_identifier,
     "learner_is_not_merged_into_itself": merged_into_itself,
     "a_link_record_is_of_a_learner_or_an_actor": record_of_nobody,

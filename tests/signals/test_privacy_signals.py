@@ -66,6 +66,7 @@ def test_it_erases_one_person_and_nobody_else(two: tuple[Enrolment, Enrolment]) 
         "documents": 0,
         "quarantined": 0,
         "events": 2,
+        "certificates": 0,
         "results": 1,
         "rollups": 2,
         "features": 1,

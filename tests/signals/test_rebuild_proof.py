@@ -15,6 +15,8 @@ from signals.archive.write import archive
 from signals.features.refresh import refresh
 from signals.models import (
     AssessmentResult,
+    Certificate,
+    Credential,
     DailyRollup,
     EnrolmentMark,
     Event,
@@ -32,6 +34,7 @@ from tests.support.signals import account, make_credential, send, statement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cold_store")]
 DONE = "https://lms.example.com/unit/1"
+EARNED = "http://id.tincanapi.com/verb/earned"
 PONDERED = "https://example.com/verbs/pondered"
 
 
@@ -53,11 +56,14 @@ def history() -> Enrolment:
 
 
 def lose_everything() -> None:
-    for model in (Event, AssessmentResult, DailyRollup, FeatureRow, Risk):
+    for model in (Event, AssessmentResult, Certificate, DailyRollup, FeatureRow, Risk):
         model.objects.all().delete()
 
 
 def test_everything_that_is_lost_comes_out_with_the_same_hash(history: Enrolment) -> None:
+    badge = statement(EARNED, "https://lms.example.com/badge", at=day(5), course=None)
+    send(badge, credential=Credential.objects.get(), now=day(6.5))
+    refresh(now=day(7))
     before = table_hashes()
     lose_everything()
     assert table_hashes() != before
