@@ -16,5 +16,5 @@ def start(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("interventions", "0061_a_few_at_a_time")]
+    dependencies = [("interventions", "0070_automatic_routes")]
     operations = [migrations.RunPython(start, migrations.RunPython.noop)]

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('interventions', '0070_automatic_routes'),
+        ('interventions', '0080_certificates_and_roles'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('learners', '0040_leave_and_holidays'),
+        ('learners', '0050_coaches'),
     ]
 
     operations = [
