@@ -34,6 +34,7 @@ class Answer(NamedTuple):
     status: int
     text: str  # the beginning of the body
     wait_seconds: int = 0  # its Retry-After
+    is_cut: bool = False  # there was more
 
     @property
     def is_permanent(self) -> bool:
@@ -50,17 +51,19 @@ def faults_of(address: str) -> str:
     return ""
 
 
-def post(address: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+def post(address: str, *, body: bytes, headers: Mapping[str, str], largest: int = LARGEST) -> Answer:
     """Posts once and returns the answer, whatever its status. Raises NotSent."""
-    return _request("POST", address, body=body, headers=headers)
+    return _request("POST", address, body=body, headers=headers, largest=largest)
 
 
 def get(address: str, *, headers: Mapping[str, str]) -> Answer:
     """Asks once and returns the answer, whatever its status. Raises NotSent."""
-    return _request("GET", address, body=None, headers=headers)
+    return _request("GET", address, body=None, headers=headers, largest=LARGEST)
 
 
-def _request(method: str, address: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+def _request(
+    method: str, address: str, *, body: bytes | None, headers: Mapping[str, str], largest: int
+) -> Answer:
     place = _place(address)
     timeout = urllib3.Timeout(connect=PATIENCE_S, read=PATIENCE_S)
     pool: urllib3.HTTPConnectionPool
@@ -85,10 +88,17 @@ def _request(method: str, address: str, *, body: bytes | None, headers: Mapping[
             assert_same_host=False,
             preload_content=False,
         )
-        text = answer.read(LARGEST, decode_content=True).decode(errors="replace")
+        # What it says of its own length is not believed, nor what it unpacks to.
+        said = answer.read(largest + 1, decode_content=True)
+        text = said[:largest].decode(errors="replace")
         wait = answer.headers.get("Retry-After", "")
         answer.close()
-        return Answer(answer.status, text, min(int(wait), LONGEST_WAIT_S) if wait.isdigit() else 0)
+        return Answer(
+            answer.status,
+            text,
+            min(int(wait), LONGEST_WAIT_S) if wait.isdigit() else 0,
+            is_cut=len(said) > largest,
+        )
     except (urllib3.exceptions.HTTPError, OSError) as fault:
         raise NotSent(f"not reached ({type(fault).__name__})", permanent=False) from fault
     finally:

@@ -50,7 +50,7 @@ def snapshots(
     closed = holds.closed_times(learner_ids, now=now)
     compared = lifts.compared()
     taken = _taken(learner_ids)
-    offered = catalogue.offers()
+    offered = catalogue.offers(on=now.date())
     sights = seen.look(enrolments, now=now)
     past = seen.past(enrolment_ids)
     roles = seen.role_competencies({e.learner.job_role_id for e in enrolments if e.learner.job_role_id})
