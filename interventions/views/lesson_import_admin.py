@@ -92,7 +92,7 @@ class ImportPages(admin.ModelAdmin):
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """A file, then what would become of it, then the import; it waits in between, encrypted, for 15 minutes."""
         form = FileForm(request.POST or None, request.FILES or None)
-        report, name = None, ""
+        report, name, whole = None, "", True
         if self._asked(request, form):
             held = _held(request, form)
             if held is None:
@@ -101,7 +101,9 @@ class ImportPages(admin.ModelAdmin):
                 name, content = held
                 try:
                     origin, rows = files.read(name, content, **form.said())
-                    report = self._bring(request, rows, origin=origin, whole=True)
+                    # A table can be mended; what a system exported comes as it is, without what is no lesson.
+                    whole = origin == Lesson.Origin.CSV
+                    report = self._bring(request, rows, origin=origin, whole=whole)
                 except NotReadable as fault:
                     form.add_error("file", str(fault))
                 if report is not None and report.is_done:
@@ -109,7 +111,7 @@ class ImportPages(admin.ModelAdmin):
                     return self._done(request, report)
                 if report is not None:
                     form = FileForm(initial={**form.said(), "ticket": _hold(request, held)})
-        return self._show(request, "Import lessons from a file", form, report, kept=name, whole=True)
+        return self._show(request, "Import lessons from a file", form, report, kept=name, whole=whole)
 
     def import_lms_view(self, request: HttpRequest) -> HttpResponse:
         """A course of a learning system: what would come, then the import, which asks the system again."""

@@ -18,7 +18,7 @@ from signals.models import Feed
 class Command(BaseCommand):
     help = (
         "Imports lessons as drafts (docs/catalogue.md) and prints what changed. Twice changes nothing."
-        " A file with a refused row changes nothing at all; of a learning system the others come in."
+        " A CSV file with a refused row changes nothing at all; of what a system exported the rest comes in."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 by=None,
                 now=timezone.now(),
                 dry_run=options["dry_run"],
-                whole=options["feed"] is None,
+                whole=origin == Lesson.Origin.CSV,
                 publish=options["publish"],
             )
         except NotReadable as fault:
