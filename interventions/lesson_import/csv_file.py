@@ -34,8 +34,9 @@ def read(content: bytes) -> Iterator[Proposed | Refused]:
 
 def _rows(content: bytes) -> Iterator[Proposed | Refused]:
     lines = lines_of(content, lambda cells: {_column(cell) for cell in cells}.issuperset(REQUIRED))
-    first = next((line for line in lines if any(line.cells)), None)
-    header = [_column(name) for name in first.cells] if first else []
+    # As a spreadsheet counts them: a text of several lines is one row.
+    rows = enumerate((line.cells for line in lines), start=1)
+    header = next(([_column(name) for name in cells] for _, cells in rows if any(cells)), [])
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise NotReadable(f"The file lacks the columns {', '.join(missing)}; its first line must name them.")
@@ -43,20 +44,20 @@ def _rows(content: bytes) -> Iterator[Proposed | Refused]:
         raise NotReadable(f"The file has the column {twice[0]} twice. Remove or rename one of them.")
     if strange := [name for name in header if name and name not in COLUMNS]:
         raise NotReadable(f"There is no column {strange[0]:.60}; the columns are {', '.join(COLUMNS)}.")
-    for count, line in enumerate(lines):
-        if count >= MOST_ROWS:
+    for number, cells in rows:
+        if number > MOST_ROWS + 1:
             raise NotReadable(f"The file has more than {MOST_ROWS:,} rows. Split it into several.")
-        if not any(line.cells):
+        if not any(cells):
             continue
-        place = f"row {line.number}"
-        if len(line.cells) != len(header):
+        place = f"row {number}"
+        if len(cells) != len(header):
             yield Refused(
                 place,
-                f"it has {len(line.cells)} cells where the header has {len(header)}",
+                f"it has {len(cells)} cells where the header has {len(header)}",
                 "Put texts with the separator in them into quotation marks.",
             )
             continue
-        yield _row(place, dict(zip(header, line.cells, strict=True)))
+        yield _row(place, dict(zip(header, cells, strict=True)))
 
 
 def _row(place: str, cells: dict[str, str]) -> Proposed | Refused:

@@ -12,11 +12,9 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from interventions import authoring
+from interventions import authoring, catalogue
 from interventions.lesson_expiry import AHEAD_DAYS
 from interventions.lesson_forms import LessonForm, TextForm
 from interventions.models import Lesson, LessonText
@@ -56,19 +54,9 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Lesson)
 class LessonAdmin(ImportPages, admin.ModelAdmin):
-    list_display = (
-        "key",
-        "title",
-        "stands",
-        "to_mend",
-        "competency",
-        "minutes",
-        "owner_name",
-        "expires_on",
-        "origin",
-    )
-    list_filter = (StateFilter, "origin")
-    list_select_related = ("competency", "owner")
+    list_display = ("key", "title", "stands", "to_mend", "owner_name", "expires_on")
+    list_filter = (StateFilter, "origin", "competency")
+    list_select_related = ("owner",)
     search_fields = ("key", "texts__title")
     change_list_template = "admin/interventions/lesson/list.html"
     actions = None
@@ -97,7 +85,11 @@ class LessonAdmin(ImportPages, admin.ModelAdmin):
 
     @admin.display(description="title")
     def title(self, lesson: Lesson) -> str:
-        return next((text.title for text in lesson.texts.all() if text.is_in_use or text.is_draft), "–")
+        shown = [text for text in lesson.texts.all() if text.is_in_use or text.is_draft]
+        shown.sort(
+            key=lambda text: (text.language != catalogue.DEFAULT_LANGUAGE, text.is_draft, text.language)
+        )
+        return shown[0].title if shown else "–"
 
     @admin.display(description="state")
     def stands(self, lesson: Lesson) -> str:
@@ -112,11 +104,6 @@ class LessonAdmin(ImportPages, admin.ModelAdmin):
         if lesson.origin == Lesson.Origin.SHIPPED:
             return "Rekindle (shipped)"
         return lesson.owner.get_short_name() if lesson.owner else "nobody"
-
-    @admin.display(description="preview")
-    def preview_link(self, lesson: Lesson) -> SafeString:
-        address = reverse("admin:interventions_lesson_preview", args=[lesson.pk])
-        return format_html('<a href="{}">Read as learners do</a>', address)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A new lesson, as a draft; then its text."""

@@ -64,7 +64,7 @@ def test_it_writes_a_lesson_from_nothing_to_in_use(admin: Client, user: User) ->
     assert written.headers["Location"] == page("preview", lesson.pk)
     assert "German is missing" in before
     assert "Publish the drafts" in before
-    assert "ladder is in use: en version 1." in published.content.decode()
+    assert [str(one) for one in published.context["messages"]] == ["ladder is in use: en version 1."]
     assert (lesson.state(), text.body, text.created_by) == ("in use", "Look at it.\n\nThen hold on.", user.pk)
     assert text.questions == [
         {
