@@ -46,7 +46,8 @@ def lesson(request: HttpRequest, key: str) -> HttpResponse:
         raise Http404 from None
     context: dict[str, Any] = lesson_steps.page(visit, text, at, is_open=is_open)
     context["fault"] = context["say"][fault] if fault else ""
-    focus = "" if request.method != "POST" else "fault" if fault else "lesson-step"
+    here = "lesson-result" if context["step"] == "result" else "lesson-step"
+    focus = "" if request.method != "POST" else "fault" if fault else here
     answer = show(request, "lesson.html", context, part="main", status=status, focus=focus)
     if request.method == "POST" and not fault:
         return push_url(answer, _address(key, at))
