@@ -447,7 +447,7 @@ class TestCartridge:
             unpacked(said)
 
     def test_it_unpacks_no_more_than_so_much_in_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cartridge, "LARGEST_UNPACKED", 1200)
+        monkeypatch.setattr(cartridge, "LARGEST_UNPACKED", sum(len(said) for said in PARTS.values()) - 1)
 
         with pytest.raises(NotReadable, match="unpacks to too much"):
             unpacked(packed())
