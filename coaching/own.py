@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, Q
@@ -14,7 +13,7 @@ from consent.models import ConsentScope, ScopeText
 from consent.scopes import LawfulBasis, Scope
 from interventions import catalogue, explain, places
 from interventions.explain import Explanation
-from interventions.models import Answer, Decision, Delivery, HelpRequest, LessonVisit
+from interventions.models import Answer, Decision, Delivery, HelpRequest
 from learners import coaches
 from learners.models import CoachConflict, Enrolment, Learner
 from signals.risk import evidence, reasons
@@ -126,7 +125,7 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
             "decision__answer",
             "decision__approval",
         )
-        .prefetch_related("decision__lesson__texts")
+        .prefetch_related(catalogue.texts_in_use("decision__lesson__texts"))
         .defer("decision__policy__document", "decision__eligible")
         .order_by("-sent_at", "pk")
     )
@@ -281,26 +280,3 @@ def _first_person(reason: str, label: str) -> str:
         "recovered": "things were better before it went out",
         "declined": "a person looked and decided against it",
     }.get(reason, label[0].lower() + label[1:])
-
-
-def lesson_page(visit: LessonVisit | None, text: Any) -> list[dict[str, Any]]:
-    """The questions of a lesson, with feedback where they were answered."""
-    done = visit is not None and visit.completed_at is not None
-    return [
-        {
-            "number": number,
-            "text": question["text"],
-            "choices": [
-                {
-                    "number": index,
-                    "text": choice,
-                    "chosen": done and visit is not None and visit.answers[number] == index,
-                    "right": done and question["answer"] == index,
-                }
-                for index, choice in enumerate(question["choices"])
-            ],
-            "was_right": done and visit is not None and visit.answers[number] == question["answer"],
-            "because": question["because"] if done else "",
-        }
-        for number, question in enumerate(text.questions)
-    ]

@@ -74,6 +74,7 @@ STAGES = (
     Stage("recount", "signals.quality.tally.recount", Queue.UPKEEP, 3600),
     Stage("inspect", "signals.quality.findings.inspect", Queue.UPKEEP, 900),
     Stage("tell", "signals.quality.alerts.tell", Queue.DELIVERY, 300),
+    Stage("lessons", "interventions.lesson_expiry.tell_owners", Queue.DELIVERY, 3600),
     Stage("gather", "learners.merging.gather.gather", Queue.UPKEEP, 600),
     Stage("link", "learners.linking.comparing.link", Queue.UPKEEP, 86400),
     Stage("outdated", "signals.features.outdated.mark", Queue.UPKEEP, 60),

@@ -61,8 +61,10 @@ def change_route(*, decision: Decision, action: str, by: UUID, now: datetime) ->
         )[decision.enrolment_id]
         lesson = None
         if action in ("lesson", "lesson_nudge"):
+            left = Lesson.objects.suggestible(on=now.date())
             lesson = (
-                decision.lesson or Lesson.objects.filter(key__in=snapshot.lessons).order_by("key").first()
+                left.filter(pk__in=[decision.lesson_id]).first()
+                or left.filter(key__in=snapshot.lessons).order_by("key").first()
             )
         changed = Decision.objects.create(
             enrolment_id=decision.enrolment_id,

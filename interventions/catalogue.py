@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -56,11 +57,16 @@ class Fault(NamedTuple):
 def lesson_text(lesson: Lesson, language: str) -> LessonText:
     """The lesson in this language; else in English; else in whatever language there is."""
     wanted = _languages(language)
-    texts = {text.language: text for text in lesson.texts.all()}
+    texts = {text.language: text for text in lesson.texts.all() if text.is_in_use}
     for name in (*wanted, *sorted(texts)):
         if name in texts:
             return texts[name]
     raise NoSuchLesson(f"The lesson {lesson.key} has no text; add one in the admin.")
+
+
+def texts_in_use(path: str = "texts") -> "Prefetch[str]":
+    """What prefetch_related is given, so that ``lesson_text`` asks for nothing and earlier versions stay away."""
+    return Prefetch(path, LessonText.objects.in_use())
 
 
 class Offer(NamedTuple):
@@ -71,9 +77,9 @@ class Offer(NamedTuple):
     languages: frozenset[str]
 
 
-def offers() -> list[Offer]:
-    """Every active lesson that has a text, by key; two queries."""
-    rows = Lesson.objects.filter(is_active=True).order_by("key", "pk")
+def offers(*, on: date) -> list[Offer]:
+    """Every lesson that may be suggested on this day, by key; two queries."""
+    rows = Lesson.objects.suggestible(on=on).order_by("key", "pk")
     return [
         Offer(
             lesson.key,
@@ -81,9 +87,8 @@ def offers() -> list[Offer]:
             frozenset(text.language for text in lesson.texts.all()),
         )
         for lesson in rows.select_related("competency").prefetch_related(
-            Prefetch("texts", LessonText.objects.only("lesson", "language"))
+            Prefetch("texts", LessonText.objects.in_use().only("lesson", "language"))
         )
-        if lesson.texts.all()
     ]
 
 

@@ -143,7 +143,9 @@ def _due(decision_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[Deliver
     rows = (
         Delivery.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(decision__in=decision_ids, state=State.QUEUED, due_at__lte=now)
-        .select_related("learner", "decision__enrolment__course", "decision__episode__rule")
+        .select_related(
+            "learner", "decision__enrolment__course", "decision__episode__rule", "decision__lesson"
+        )
         .order_by("pk")
     )
     found: dict[UUID, list[Delivery]] = defaultdict(list)
@@ -170,6 +172,8 @@ def _second_thoughts(decision: Decision, looked: Situations) -> str | None:
     episode = decision.episode
     if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, looked.policy):
         return Suppression.Reason.RECOVERED
+    if decision.lesson is not None and not decision.lesson.is_open(snapshot.now.date()):
+        return Suppression.Reason.EXPIRED
     if episode.rule is not None and not applying.still_holds(episode.rule, snapshot):
         return Suppression.Reason.RECOVERED
     return None

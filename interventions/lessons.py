@@ -1,21 +1,19 @@
-"""Taking a micro-lesson: started, answered, graded, and told to the record store like any other learning."""
+"""Taking a micro-lesson: begun, answered question by question, graded; told by ``lesson_statements``."""
 
-import json
-from datetime import UTC, datetime
-from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 
-from interventions import catalogue
-from interventions.models import Decision, Lesson, LessonVisit
+from interventions import catalogue, framework_places, lesson_statements
+from interventions.models import Decision, Lesson, LessonText, LessonVisit
 from learners.models import Learner
-from signals import ingest
-from signals.models import Credential
 
-ADL = "http://adlnet.gov/expapi/verbs/"
-SOURCE = "Rekindle lessons"
+# Longer than this between two steps, and somebody was away.
+AWAY = timedelta(minutes=30)
+
+
+class NotOffered(Exception):
+    """This lesson cannot be begun any more (or not yet)."""
 
 
 class WrongAnswers(ValueError):
@@ -23,92 +21,98 @@ class WrongAnswers(ValueError):
 
 
 def start(*, learner: Learner, lesson: Lesson, decision: Decision | None, now: datetime) -> LessonVisit:
-    """The learner's open visit to this lesson, begun now if there is none."""
+    """The learner's open visit to this lesson, begun now if there is none. Raises NotOffered.
+
+    A visit keeps the version it began with: one that is under way can be finished whatever becomes of the lesson.
+    """
     with transaction.atomic():
         Learner.objects.select_for_update(no_key=True).get(pk=learner.pk)  # two tabs begin one visit
         visit = LessonVisit.objects.filter(learner=learner, lesson=lesson, completed_at__isnull=True).first()
         if visit is None:
+            if not lesson.is_open(now.date()):
+                raise NotOffered("This lesson is not offered any more.")
+            text = catalogue.lesson_text(lesson, learner.language)
+            framework_places.declare(lesson)
             visit = LessonVisit.objects.create(
-                learner=learner, lesson=lesson, decision=decision, started_at=now
+                learner=learner, lesson=lesson, decision=decision, text=text, started_at=now, stepped_at=now
             )
-            _tell(visit, "launched", now, None)
+            lesson_statements.launched(visit, text, now=now)
+    return visit
+
+
+def shown(visit: LessonVisit) -> LessonText:
+    """What this visit shows, first to last."""
+    return visit.text or catalogue.lesson_text(visit.lesson, visit.learner.language)
+
+
+def answer(*, visit: LessonVisit, number: int, choice: int, now: datetime) -> LessonVisit:
+    """Takes the answer to one question (from 0), in order; the last one completes the visit.
+
+    The first answer to a question counts: a double tap, or the back button, changes nothing. Raises WrongAnswers.
+    """
+    with transaction.atomic():
+        visit = _locked(visit)
+        text = shown(visit)
+        if visit.completed_at is not None or number < len(visit.answers):
+            return visit
+        if number > len(visit.answers) or number >= len(text.questions):
+            raise WrongAnswers(f"Question {len(visit.answers) + 1} comes first.")
+        if not 0 <= choice < len(text.questions[number]["choices"]):
+            raise WrongAnswers(f"Question {number + 1} has no choice {choice + 1}.")
+        visit.answers = [*visit.answers, choice]
+        _step(visit, now)
+        lesson_statements.answered(visit, text, number, now=now)
+        if len(visit.answers) == len(text.questions):
+            _complete(visit, text, now)
+        else:
+            lesson_statements.progressed(visit, text, now=now)
     return visit
 
 
 def finish(*, visit: LessonVisit, answers: list[int], now: datetime) -> LessonVisit:
-    """Grades the answers (one choice per question) and completes the visit. Finishing twice changes nothing."""
-    questions = catalogue.lesson_text(visit.lesson, visit.learner.language).questions
+    """Takes the answers to all questions at once and completes the visit. Finishing twice changes nothing."""
+    questions = shown(visit).questions
     if len(answers) != len(questions):
         raise WrongAnswers(f"This lesson has {len(questions)} questions; {len(answers)} were answered.")
-    for number, (answer, question) in enumerate(zip(answers, questions, strict=True), 1):
-        if not 0 <= answer < len(question["choices"]):
-            raise WrongAnswers(f"Question {number} has no choice {answer + 1}.")
-    right = sum(answer == question["answer"] for answer, question in zip(answers, questions, strict=True))
     with transaction.atomic():
-        moved = LessonVisit.objects.filter(pk=visit.pk, completed_at__isnull=True).update(
-            completed_at=now, answers=answers, score=right / len(questions)
-        )
-        visit.refresh_from_db()
-        if moved:
-            _tell(visit, "completed", now, {"score": {"scaled": visit.score}, "completion": True})
+        for number, choice in enumerate(answers):
+            visit = answer(visit=visit, number=number, choice=choice, now=now)
     return visit
 
 
-def _tell(visit: LessonVisit, verb: str, now: datetime, result: dict[str, Any] | None) -> None:
-    """Posts the visit to the record store. Its id follows from the visit, so telling twice stores once."""
-    iri = f"{settings.PUBLIC_URL}/lessons/{visit.lesson.key}"
-    statement: dict[str, Any] = {
-        "id": str(uuid5(NAMESPACE_URL, f"rekindle:visit:{visit.pk}:{verb}")),
-        "actor": {"account": {"homePage": settings.PUBLIC_URL, "name": str(visit.learner_id)}},
-        "verb": {"id": ADL + verb},
-        "object": {"id": iri, "definition": {"type": "http://adlnet.gov/expapi/activities/lesson"}},
-        "timestamp": now.astimezone(UTC).isoformat(),
-    }
-    course = _course_iri(visit.decision_id)
-    if course:
-        # A lesson we suggested counts as activity in the course it was suggested for.
-        statement["context"] = {"contextActivities": {"parent": [{"id": course}]}}
-    if result:
-        statement["result"] = result
-    actor = _actor(visit.learner_id)
-    if actor is not None:
-        statement["actor"] = actor
-    ingest.ingest([json.dumps(statement).encode()], credential=_credential(now), now=now)
+def done(*, visit: LessonVisit, now: datetime) -> LessonVisit:
+    """Completes a visit to a lesson that asks nothing, because its reader says so. Raises WrongAnswers."""
+    with transaction.atomic():
+        visit = _locked(visit)
+        text = shown(visit)
+        if text.questions:
+            raise WrongAnswers("Answer the questions first.")
+        if visit.completed_at is None:
+            _step(visit, now)
+            _complete(visit, text, now)
+    return visit
 
 
-def _course_iri(decision_id: UUID | None) -> str:
-    if decision_id is None:
-        return ""
-    return Decision.objects.values_list("enrolment__course__iri", flat=True).get(pk=decision_id)
-
-
-def _actor(learner_id: UUID) -> dict[str, Any] | None:
-    """One of the identifiers by which systems already name the learner, so that the statement finds its person."""
-    identifier = (
-        Learner.objects.get(pk=learner_id)
-        .identifiers.filter(valid_to__isnull=True)
-        .exclude(kind="employee")  # no system sends it by itself
-        .order_by("kind", "pk")
-        .first()
+def _locked(visit: LessonVisit) -> LessonVisit:
+    return (
+        LessonVisit.objects.select_for_update(of=("self",))
+        .select_related("lesson__competency", "learner", "text")
+        .get(pk=visit.pk)
     )
-    if identifier is None:
-        return None
-    if identifier.kind in ("account", "sso"):
-        home_page, _, name = identifier.value.partition("|")
-        return {"account": {"homePage": home_page, "name": name}}
-    if identifier.kind == "mbox" and not identifier.value.startswith("mailto:"):
-        return {"mbox": f"mailto:{identifier.value}"}
-    return {identifier.kind: identifier.value}
 
 
-def _credential(now: datetime) -> Credential:
-    return Credential.objects.get_or_create(
-        name=SOURCE,
-        defaults={
-            "key": "rekindle-lessons",
-            "secret_hash": b"",  # nobody can sign in with it: it only names the source
-            "permissions": ["write"],
-            "created_at": now,
-            "is_active": False,
-        },
-    )[0]
+def _step(visit: LessonVisit, now: datetime) -> None:
+    away = now - (visit.stepped_at or visit.started_at)
+    visit.seconds += round(min(max(away, timedelta()), AWAY).total_seconds())
+    visit.stepped_at = now
+    visit.save(update_fields=["answers", "seconds", "stepped_at"])
+
+
+def _complete(visit: LessonVisit, text: LessonText, now: datetime) -> None:
+    right = sum(
+        given == question["answer"] for given, question in zip(visit.answers, text.questions, strict=True)
+    )
+    visit.completed_at = now
+    visit.score = right / len(text.questions) if text.questions else None
+    visit.save(update_fields=["completed_at", "score"])
+    lesson_statements.completed(visit, text, right, now=now)

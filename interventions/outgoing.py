@@ -46,6 +46,7 @@ class Answer(NamedTuple):
     status: int
     text: str  # the beginning of the body
     wait_seconds: int = 0  # its Retry-After
+    is_cut: bool = False  # there was more
 
     @property
     def is_permanent(self) -> bool:
@@ -74,7 +75,7 @@ def put(address: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
 
 def get(address: str, *, headers: Mapping[str, str]) -> Answer:
     """Asks once and returns the answer, whatever its status. Raises NotSent."""
-    return _request("GET", address, body=None, headers=headers)
+    return _request("GET", address, body=None, headers=headers, largest=LARGEST)
 
 
 def _request(
@@ -104,10 +105,17 @@ def _request(
             assert_same_host=False,
             preload_content=False,
         )
-        text = answer.read(largest, decode_content=True).decode(errors="replace")
+        # What it says of its own length is not believed, nor what it unpacks to.
+        said = answer.read(largest + 1, decode_content=True)
+        text = said[:largest].decode(errors="replace")
         wait = answer.headers.get("Retry-After", "")
         answer.close()
-        return Answer(answer.status, text, min(int(wait), LONGEST_WAIT_S) if wait.isdigit() else 0)
+        return Answer(
+            answer.status,
+            text,
+            min(int(wait), LONGEST_WAIT_S) if wait.isdigit() else 0,
+            is_cut=len(said) > largest,
+        )
     except (urllib3.exceptions.HTTPError, OSError) as fault:
         raise NotSent(
             f"not reached ({type(fault).__name__})",

@@ -12,7 +12,9 @@ def link_of(lesson_id: int | None, language: str) -> tuple[str, str] | None:
     if lesson_id is None:
         return None
     place = (
-        LessonPlace.objects.select_related("lesson").prefetch_related("lesson__texts").filter(pk=lesson_id)
+        LessonPlace.objects.select_related("lesson")
+        .prefetch_related(catalogue.texts_in_use("lesson__texts"))
+        .filter(pk=lesson_id)
     ).first()
     if place is None:
         return None

@@ -102,6 +102,7 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
                 subject=words.subject,
                 body=words.body,
                 message_text_id=words.version,
+                lesson_text_id=words.lesson_text,
                 due_at=due_at,
                 expires_at=due_at + timedelta(hours=policy.limits.hold_hours),
             )
@@ -137,6 +138,7 @@ def fall_back(delivery: Delivery, *, now: datetime) -> Delivery | None:
             "subject": delivery.subject,
             "body": delivery.body,
             "message_text_id": delivery.message_text_id,
+            "lesson_text_id": delivery.lesson_text_id,
             "due_at": now,
             "expires_at": delivery.expires_at,
         },

@@ -51,7 +51,7 @@ def snapshots(
     compared = lifts.compared()
     automatic = sorted(earning.automatic(policy, version=policy_version))
     taken = _taken(learner_ids)
-    offered = catalogue.offers()
+    offered = catalogue.offers(on=now.date())
     sights = seen.look(enrolments, now=now)
     past = seen.past(enrolment_ids)
     roles = seen.role_competencies({e.learner.job_role_id for e in enrolments if e.learner.job_role_id})

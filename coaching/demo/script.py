@@ -104,7 +104,7 @@ def _take(card: Delivery, now: datetime) -> None:
     if LessonVisit.objects.filter(learner=card.learner, lesson=lesson).exists():
         return
     visit = lessons.start(learner=card.learner, lesson=lesson, decision=card.decision, now=now)
-    questions = lesson.texts.order_by("language").values_list("questions", flat=True)[0]
+    questions = lessons.shown(visit).questions
     chosen = [
         question["answer"] if draw("answer", visit.learner_id, place) % 100 < 75 else 0
         for place, question in enumerate(questions)

@@ -1,12 +1,14 @@
 """Icons, and moments in words."""
 
 from datetime import datetime
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from coaching import wording
+from coaching import lesson_steps, wording
+from interventions.models import LessonText
 
 register = template.Library()
 
@@ -76,3 +78,10 @@ def paragraphs(text: str) -> list[tuple[str, list[str]]]:
             else:
                 blocks.append((kind, [line]))
     return blocks
+
+
+@register.simple_tag
+def lesson_as_seen(text: LessonText) -> dict[str, Any]:
+    """A lesson as its page has it once every question is answered right: for a preview."""
+    page = lesson_steps.page(None, text, "", is_open=True)
+    return page | {"questions": lesson_steps.questions(text, [one["answer"] for one in text.questions])}

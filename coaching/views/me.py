@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,8 +20,8 @@ from consent import gate, record, subject_requests
 from consent.actors import Party
 from consent.models import ConsentScope
 from consent.scopes import Scope
-from interventions import answers, catalogue, lessons
-from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonVisit
+from interventions import answers, catalogue
+from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonText, LessonVisit
 from learners.models import CoachConflict, Enrolment, Learner, Role
 
 HELPED = "Thank you. That tells us what to suggest, and nothing about you."
@@ -179,49 +179,6 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 @for_role(Role.LEARNER)
-@require_http_methods(["GET", "HEAD", "POST"])
-def lesson(request: HttpRequest, key: str) -> HttpResponse:
-    """A micro-lesson: begun, read, answered, and explained, on one page."""
-    learner, now = myself(request), timezone.now()
-    wanted = get_object_or_404(Lesson.objects.filter(is_active=True).select_related("competency"), key=key)
-    text = catalogue.lesson_text(wanted, learner.language)
-    visits = LessonVisit.objects.filter(learner=learner, lesson=wanted).select_related("lesson", "learner")
-    visit = visits.order_by("-started_at", "pk").first()
-    fault, focus, said, status = "", "", "", 200
-    if request.method == "POST":
-        if request.POST.get("do") == "start":
-            visit = lessons.start(
-                learner=learner, lesson=wanted, decision=_suggested(learner, wanted), now=now
-            )
-            focus = "lesson-text"
-        elif visit is None or visit.completed_at is not None:
-            fault, status = "Start the lesson first.", 409
-        else:
-            given = [request.POST.get(f"question-{number}", "") for number in range(len(text.questions))]
-            if not all(one.isdigit() for one in given):
-                fault, status, focus = "Answer all questions, then check them.", 422, "fault"
-            else:
-                try:
-                    visit = lessons.finish(visit=visit, answers=[int(one) for one in given], now=now)
-                    said, focus = "Done. Your answers are explained below.", "lesson-result"
-                except lessons.WrongAnswers as wrong:
-                    fault, status, focus = str(wrong), 422, "fault"
-        if not fault and not is_part(request):
-            if said:
-                messages.info(request, said)
-            return redirect(reverse("lesson", args=[key]))
-    return show(
-        request,
-        "lesson.html",
-        _lesson(wanted, text, visit) | {"fault": fault, "sent": request.POST},
-        part="main",
-        status=status,
-        say=said,
-        focus=focus,
-    )
-
-
-@for_role(Role.LEARNER)
 @require_POST
 def my_data(request: HttpRequest) -> HttpResponse:
     """Everything we hold about the learner, as a file."""
@@ -232,17 +189,6 @@ def my_data(request: HttpRequest) -> HttpResponse:
     )
     answer.headers["Content-Disposition"] = f'attachment; filename="my-data-{now:%Y-%m-%d}.json"'
     return answer
-
-
-def _suggested(learner: Learner, wanted: Lesson) -> Decision | None:
-    """The suggestion that brought the learner here, if one did."""
-    return (
-        Decision.objects.filter(
-            enrolment__learner=learner, lesson=wanted, deliveries__state=Delivery.State.SENT
-        )
-        .order_by("-at", "-pk")
-        .first()
-    )
 
 
 def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
@@ -265,19 +211,15 @@ def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
                 "title": catalogue.lesson_text(one, learner.language).title,
                 "state": "new" if one.pk not in taken else ("done" if taken[one.pk] else "begun"),
             }
-            for one in Lesson.objects.filter(is_active=True).prefetch_related("texts").order_by("key")
+            for one in _lessons(learner, now)
         ],
     }
 
 
-def _lesson(wanted: Lesson, text: Any, visit: LessonVisit | None) -> dict[str, Any]:
-    questions = own.lesson_page(visit, text)
-    return {
-        "lesson": wanted,
-        "text": text,
-        "visit": visit,
-        "is_open": visit is not None and visit.completed_at is None,
-        "is_done": visit is not None and visit.completed_at is not None,
-        "questions": questions,
-        "right": sum(question["was_right"] for question in questions),
-    }
+def _lessons(learner: Learner, now: datetime) -> QuerySet[Lesson]:
+    """What can be begun today, and what this learner is in the middle of."""
+    under_way = LessonVisit.objects.filter(learner=learner, completed_at__isnull=True).values("lesson")
+    offered = Lesson.objects.suggestible(on=now.date()).values("pk")
+    with_text = LessonText.objects.in_use().values("lesson")
+    shown = Lesson.objects.filter(Q(pk__in=offered) | (Q(pk__in=under_way) & Q(pk__in=with_text)))
+    return shown.prefetch_related(catalogue.texts_in_use()).order_by("key")

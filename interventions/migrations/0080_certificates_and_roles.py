@@ -16,5 +16,5 @@ def start(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("interventions", "0070_automatic_routes")]
+    dependencies = [("interventions", "0077_promises_of_lessons")]
     operations = [migrations.RunPython(start, migrations.RunPython.noop)]

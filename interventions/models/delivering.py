@@ -92,6 +92,10 @@ class Delivery(models.Model):
     subject = EncryptedTextField()
     body = EncryptedTextField()
     # The version of the words that was filled in; null where they are those we ship.
+    # Which version of the lesson was announced: a decision names the lesson, its deliveries what was shown of it.
+    lesson_text = models.ForeignKey(
+        "interventions.LessonText", null=True, blank=True, on_delete=models.PROTECT, related_name="deliveries"
+    )
     message_text = models.ForeignKey(
         "interventions.MessageText",
         null=True,

@@ -55,7 +55,7 @@ def check(rule: Rule, *, now: datetime, looked: Walk | None = None) -> Checked:
     because = proxies.too_strong(measured)
     findings = [
         *_unready(rule, now.date()),
-        *_dead(rule, when, looked),
+        *_dead(rule, when, looked, now.date()),
         *(finding for other in others for finding in _beside(rule, when, other, whens[other.key], looked)),
     ]
     return Checked(history.in_words(mine, looked), findings, measured, because)
@@ -72,6 +72,8 @@ def flags(rule: Rule, *, today: date) -> list[str]:
         found.append("it never expires")
     elif rule.expires_on <= today:
         found.append("it has expired and no longer applies")
+    if rule.lesson is not None and not rule.lesson.is_open(today):
+        found.append(f"its lesson {rule.lesson.key} is not suggested: {store.why_closed(rule.lesson, today)}")
     return found
 
 
@@ -79,7 +81,7 @@ def _unready(rule: Rule, today: date) -> list[Finding]:
     return [Finding(one.kind, one.message, blocks=True) for one in store.unready(rule, today=today)]
 
 
-def _dead(rule: Rule, when: When, looked: Walk) -> list[Finding]:
+def _dead(rule: Rule, when: When, looked: Walk, today: date) -> list[Finding]:
     found = []
     nowhere = impossible(when)
     if nowhere:
@@ -93,7 +95,7 @@ def _dead(rule: Rule, when: When, looked: Walk) -> list[Finding]:
     if (
         rule.action != Rule.Step.NUDGE
         and rule.lesson is None
-        and not Lesson.objects.filter(is_active=True).exists()
+        and not Lesson.objects.suggestible(on=today).exists()
     ):
         found.append(Finding("dead", "There is no active lesson that it could give.", blocks=True))
     if not nowhere and looked.looked_at and not looked.fired[rule.key].people:

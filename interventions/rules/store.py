@@ -9,7 +9,7 @@ from django.db.models import Max
 
 from consent import audit
 from consent.actors import SYSTEM, Party
-from interventions.models import Rule
+from interventions.models import Lesson, Rule
 from interventions.rules import condition, proxies
 from interventions.rules.condition import When
 from learners.models import Role, User
@@ -133,11 +133,22 @@ def unready(rule: Rule, *, today: date) -> list[Missing]:
         missing.append(Missing("ownerless", "Name an owner who can sign in."))
     if rule.expires_on is None or rule.expires_on <= today:
         missing.append(Missing("expired", "Give it a day in the future on which it expires."))
-    if rule.lesson is not None and not rule.lesson.is_active:
-        missing.append(Missing("dead", "Its lesson is switched off."))
+    if rule.lesson is not None and not rule.lesson.is_open(today):
+        missing.append(Missing("dead", f"Its lesson is not suggested: {why_closed(rule.lesson, today)}."))
     if rule.needs_review and rule.reviewed_at is None:
         missing.append(Missing("proxy", "It needs the yes of the review board."))
     return missing
+
+
+def why_closed(lesson: Lesson, today: date) -> str:
+    """Why nobody is given this lesson; empty where it can be."""
+    if lesson.is_open(today):
+        return ""
+    return (
+        "it has expired"
+        if lesson.is_active
+        else f"it is {'a draft' if lesson.retired_at is None else 'retired'}"
+    )
 
 
 def _audit(action: str, rule: Rule, by: UUID | None, now: datetime) -> None:

@@ -18,8 +18,6 @@ from interventions.models import (
     Answer,
     ChatConnection,
     HelpRequest,
-    Lesson,
-    LessonVisit,
     Suppression,
     UnreachableAddress,
 )
@@ -27,7 +25,6 @@ from learners.models import Preferences
 from tests.coaching.parts import HTMX, fragment, main_part
 from tests.support.coaching import NOW, Circle, make_card, make_circle, make_decision
 from tests.support.interventions import make_contents
-from tests.support.learners import make_enrolment, make_identifier
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now_is")]
 
@@ -148,39 +145,6 @@ def test_it_tells_what_was_not_sent_and_why(learner: Client, circle: Circle) -> 
     assert (
         "Not sent: you already had two messages in seven days" in learner.get("/me/history/").content.decode()
     )
-
-
-def test_it_gives_a_lesson_with_feedback(learner: Client, circle: Circle) -> None:
-    make_contents()
-    make_identifier(learner=circle.learner)
-    make_enrolment(learner=circle.learner)
-    lesson = Lesson.objects.get(key="spotting-phishing")
-    decision = make_decision(circle.enrolment, action="lesson", lesson=lesson)
-    make_card(decision)
-    address = "/me/lessons/spotting-phishing/"
-
-    assert "Check my answers" not in learner.get(address).content.decode()
-    learner.post(address, {"do": "start"})
-    begun = learner.get(address).content.decode()
-    unanswered = learner.post(address, {"do": "finish", "question-0": "1"})
-    answers = {f"question-{number}": "1" for number in range(3)}
-    done = learner.post(address, {"do": "finish", **answers}, headers=HTMX)
-
-    visit = LessonVisit.objects.get()
-    assert "Check my answers" in begun
-    assert unanswered.status_code == 422
-    assert visit.decision == decision
-    assert visit.completed_at is not None
-    assert "of 3 right" in done.content.decode()
-    assert fragment(done.content.decode()) == main_part(learner.get(address).content.decode())
-
-
-def test_it_does_not_finish_what_was_not_begun(learner: Client) -> None:
-    make_contents()
-
-    answer = learner.post("/me/lessons/spotting-phishing/", {"do": "finish"})
-
-    assert answer.status_code == 409
 
 
 def test_it_speaks_the_learners_language(client: Client) -> None:

@@ -99,10 +99,13 @@ def test_it_lets_a_learner_finish_a_lesson_in_the_page(visit: Visit) -> None:
     page = visit(make_circle().account, "/me/lessons/spotting-phishing/")
 
     page.get_by_role("button", name="Start the lesson").click()
-    page.get_by_role("button", name="Check my answers").wait_for()
-    for number in range(3):
-        page.locator("main fieldset").nth(number).locator("input[type=radio]").first.check()
-    page.get_by_role("button", name="Check my answers").click()
+    page.get_by_role("link", name="To the questions").click()
+    for number in range(1, 4):
+        page.get_by_role("heading", name=f"Question {number} of 3").wait_for()
+        page.locator("main fieldset input[type=radio]").first.check()
+        page.get_by_role("button", name="Check my answer").click()
+        if number < 3:
+            page.get_by_role("link", name="Next question").click()
 
     assert eventually(lambda: LessonVisit.objects.filter(completed_at__isnull=False).exists(), page)
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from consent.models import AuditEntry
-from interventions.models import Lesson, LessonText, MessageText, Policy, Suppression
+from interventions.models import Lesson, MessageText, Policy, Suppression
 from interventions.policy import store
 from interventions.policy.document import Document, flat, with_changes
 from interventions.policy.forms import field_name
@@ -199,58 +199,9 @@ class TestPolicies:
 
 
 class TestCatalogue:
-    def lesson_form(self, text: LessonText, **changes: str) -> dict[str, Any]:
-        page = self.client.get(reverse("admin:interventions_lesson_change", args=[text.lesson_id]))
-        found: dict[str, Any] = {}
-        for form in (page.context["adminform"].form, *page.context["inline_admin_formsets"][0].formset.forms):
-            found |= {form.add_prefix(name): form[name].value() for name in form.fields}
-        management = page.context["inline_admin_formsets"][0].formset.management_form
-        found |= {management.add_prefix(name): management[name].value() for name in management.fields}
-        prefix = next(
-            name[: -len("-id")] for name, value in found.items() if name.endswith("-id") and value == text.pk
-        )
-        found |= {f"{prefix}-{name}": value for name, value in changes.items()}
-        return {name: value for name, value in found.items() if value not in (None, False)}
-
     @pytest.fixture(autouse=True)
     def sign_in(self, admin: Client) -> None:
         self.client = admin
-
-    def test_it_edits_a_lesson_with_its_questions_as_text(self) -> None:
-        text = LessonText.objects.get(lesson__key="spotting-phishing", language="de")
-        form = self.lesson_form(text, title="Falsche Post", questions="? Was?\n- a\n* b\n- c\n- d\n= Darum.")
-
-        answer = self.client.post(reverse("admin:interventions_lesson_change", args=[text.lesson_id]), form)
-
-        text.refresh_from_db()
-        assert answer.status_code == 302
-        assert text.title == "Falsche Post"
-        assert text.questions == [
-            {"text": "Was?", "choices": ["a", "b", "c", "d"], "answer": 1, "because": "Darum."}
-        ]
-
-    def test_it_refuses_a_question_without_an_answer(self) -> None:
-        text = LessonText.objects.get(lesson__key="spotting-phishing", language="de")
-        form = self.lesson_form(text, questions="? Was?\n- a\n- b\n- c\n- d\n= Darum.")
-
-        answer = self.client.post(reverse("admin:interventions_lesson_change", args=[text.lesson_id]), form)
-
-        assert "Question 1: needs exactly one right choice." in answer.content.decode()
-
-    def test_it_previews_a_lesson_in_every_language(self) -> None:
-        lesson = Lesson.objects.get(key="lock-out-tag-out")
-
-        page = self.client.get(
-            reverse("admin:interventions_lesson_preview", args=[lesson.pk])
-        ).content.decode()
-
-        assert "Lock-out, tag-out before maintenance" in page
-        assert "Sperren und kennzeichnen vor der Wartung" in page
-        assert '<li class="rk-right">Release stored energy</li>' in page
-
-    def test_it_lists_lessons_in_a_fixed_number_of_queries(self, django_assert_max_num_queries: Any) -> None:
-        with django_assert_max_num_queries(8):
-            self.client.get(reverse("admin:interventions_lesson_changelist"))
 
     def test_it_refuses_a_message_that_judges(self) -> None:
         message = MessageText.objects.get(key="nudge", language="en")

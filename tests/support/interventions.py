@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
-from interventions import limits, webhooks
+from interventions import catalogue_data, limits, webhooks
 from interventions.catalogue_data.install import install
 from interventions.models import (
     AlertSlot,
@@ -41,6 +41,8 @@ _number = count(1)
 def make_contents() -> None:
     """The lessons and messages we ship, for tests that begin on an emptied database."""
     install(lesson=Lesson, lesson_text=LessonText, message_text=MessageText, competency=Competency)
+    shipped = [starter.key for starter in catalogue_data.lessons()]
+    Lesson.objects.filter(key__in=shipped, owner=None, expires_on=None).update(origin="shipped")
 
 
 def make_admin() -> User:
