@@ -78,7 +78,9 @@ def populate(number: int, chance: random.Random, *, now: datetime) -> World:
         for n in range(3)
     ]
     roles = [
-        JobRole.objects.get_or_create(code=f"simulation-{impact}", defaults={"name": impact, "impact": impact})[0]
+        JobRole.objects.get_or_create(
+            code=f"simulation-{impact}", defaults={"name": impact, "impact": impact}
+        )[0]
         for impact in IMPACTS
     ]
 

@@ -167,13 +167,12 @@ def _unexplained() -> list[str]:
 
 def _watched_without_reason() -> list[str]:
     """Decisions not to act, whose first reason is none that has words, or who say "no trigger" where one held."""
+    from coaching.why_not_words import WHY
     from interventions import triggers
     from interventions.models import Decision, Policy
     from interventions.policy import store
     from interventions.snapshot import restore
     from interventions.wordlist import REASONS
-
-    from coaching.why_not_words import WHY
 
     policies = {one.pk: store.document(one) for one in Policy.objects.exclude(state="draft")}
     known = {*REASONS["en"], *WHY["en"]} - {"other"}
@@ -259,9 +258,7 @@ def _alerts(sent: Iterable[Sent]) -> dict[UUID, dict[UUID, datetime]]:
 
 def _over_the_cap(world: World, sent: Iterable[Sent]) -> list[str]:
     alerts = _alerts(sent)
-    found = [
-        str(learner) for learner, own in alerts.items() if most_in_window(list(own.values()), WEEK) > 2
-    ]
+    found = [str(learner) for learner, own in alerts.items() if most_in_window(list(own.values()), WEEK) > 2]
     for duplicate, kept, merged_at in world.merges:
         own = {**alerts.get(duplicate, {}), **alerts.get(kept, {})}
         for at in own.values():

@@ -91,28 +91,35 @@ def _live(options: argparse.Namespace) -> tuple["Run", int]:
     last = min(options.days, run.length_days)
     if first == 0:
         send(tables, imported, endpoint, to_day=-2)
-    spent: dict[str, float] = {}
     for day in range(first, last + 1):
         began = time.monotonic()
         date = run.starts_on + timedelta(days=day)
         send(tables, imported, endpoint, from_day=day - 1, to_day=day - 1)
-        _stages(datetime.combine(date, MORNING, UTC), spent)
+        arrived = time.monotonic()
+        spent = _stages(datetime.combine(date, MORNING, UTC))
+        ticked = time.monotonic()
         if date.weekday() < 5:
             script.play(now=datetime.combine(date, ACTS, UTC))
             run_all(now=datetime.combine(date, AFTERNOON, UTC), only=("deliver", "collect"))
-        sys.stderr.write(f"day {day}: {time.monotonic() - began:.1f} s\n")
-    slowest = sorted(spent.items(), key=lambda one: -one[1])[:8]
-    sys.stderr.write(", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest) + "\n")
+        slowest = sorted(spent.items(), key=lambda one: -one[1])[:3]
+        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)
+        people = time.monotonic() - ticked
+        sys.stderr.write(
+            f"day {day}: {time.monotonic() - began:.1f} s: send {arrived - began:.1f}, {told}, people {people:.1f}\n"
+        )
     return run, last
 
 
-def _stages(now: datetime, spent: dict[str, float]) -> None:
+def _stages(now: datetime) -> dict[str, float]:
+    """Runs every stage once; how many seconds each took."""
     from config.stages import STAGES
 
+    spent = {}
     for stage in STAGES:
         began = time.monotonic()
         stage.run(now=now)
-        spent[stage.name] = spent.get(stage.name, 0.0) + time.monotonic() - began
+        spent[stage.name] = time.monotonic() - began
+    return spent
 
 
 def _organisation(tables: "Oulad", run: "Run", at: datetime) -> "Imported":
@@ -211,7 +218,10 @@ def _walk(run: "Run", directory: Path) -> dict[str, Any]:
         "to": last,
         "people": told["people"],
         "decisions": told["points"],
-        **{key: told["reproduced"][key] for key in ("equal", "different", "by_a_person", "forgotten", "digest")},
+        **{
+            key: told["reproduced"][key]
+            for key in ("equal", "different", "by_a_person", "forgotten", "digest")
+        },
         "first_differences": told["reproduced"]["first_differences"],
         "seconds_to_walk": round(seconds, 1),
         "really_sent": told["really_sent"],

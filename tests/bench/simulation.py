@@ -1,6 +1,6 @@
-"""Eight weeks of an organisation, with workers that are killed all the time; then the promises are proved from the rows.
+"""Eight weeks of an organisation whose workers are killed all the time; then its promises are proved from the rows.
 
-    DATABASE_URL=postgres://…/bench REDIS_URL=… python -m tests.bench.simulation [--people 1300] [--days 56] [--workers 3]
+    DATABASE_URL=postgres://…/bench REDIS_URL=… python -m tests.bench.simulation [--people 1100] [--workers 3]
 
 Some 100,000 xAPI statements arrive through the record store's own endpoint over simulated weeks. Four times a day
 worker processes run every stage beside each other, each in an order of its own, until nothing is left to do; they are
@@ -51,7 +51,9 @@ def main() -> int:
         mails = Path(directory) / "mails"
         port, stop = context.Queue(), context.Event()
         server = context.Process(
-            target=sink.serve, args=(mails, port, stop), kwargs={"kill": options.kill_sends, "seed": options.seed}
+            target=sink.serve,
+            args=(mails, port, stop),
+            kwargs={"kill": options.kill_sends, "seed": options.seed},
         )
         server.start()
         os.environ["EMAIL_URL"] = f"smtp://127.0.0.1:{port.get(timeout=30)}"
@@ -87,11 +89,13 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Weeks of an organisation under fire.")
-    parser.add_argument("--people", type=int, default=1300)
+    parser.add_argument("--people", type=int, default=1100)
     parser.add_argument("--days", type=int, default=56)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rate", type=float, default=3.2, help="statements of somebody on an active day")
-    parser.add_argument("--kill-rounds", type=float, default=0.5, help="share of rounds in which a worker is killed")
+    parser.add_argument(
+        "--kill-rounds", type=float, default=0.5, help="share of rounds in which a worker is killed"
+    )
     parser.add_argument("--kill-sends", type=float, default=0.01, help="chance at each step of a mail")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -128,7 +132,10 @@ class Workers:
         meanwhile()
         while True:
             self._replace()
-            if all(struct.unpack_from("<q", self._shared, 24 + 8 * n)[0] == self.round for n in range(self.number)):
+            if all(
+                struct.unpack_from("<q", self._shared, 24 + 8 * n)[0] == self.round
+                for n in range(self.number)
+            ):
                 return
             if kill_after is not None and time.monotonic() - began > kill_after:
                 os.kill(random.choice(list(self._running)), signal.SIGKILL)
@@ -271,7 +278,7 @@ class Simulation:
         from interventions import busy_periods
         from learners.models import Learner, OrgUnit
 
-        day, scale = self.now.date(), self.options.people / 1300
+        day, scale = self.now.date(), self.options.people / 1100
         if number == 1:
             self._withdraw(scale * 2, "nudge", beside=False)
             self._withdraw(scale, self.chance.choice(("profile", "manager", "coach")), beside=False)
@@ -298,7 +305,7 @@ class Simulation:
         return self.chance.sample(there, min(whole, len(there)))
 
     def _withdraw_beside_workers(self) -> None:
-        self._withdraw(0.3 * self.options.people / 1300, "nudge", beside=True)
+        self._withdraw(0.3 * self.options.people / 1100, "nudge", beside=True)
 
     def _withdraw(self, number: float, scope: str, *, beside: bool) -> None:
         from consent import record

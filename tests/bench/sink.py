@@ -33,7 +33,7 @@ class Taken(NamedTuple):
 
 
 class Sink:
-    """Addresses that begin with ``gone`` do not exist; of those that begin with ``later`` every other try is put off."""
+    """``gone…`` are addresses that do not exist; every other try of ``later…`` is put off."""
 
     def __init__(self, path: Path, *, kill: float, seed: int) -> None:
         self.out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
