@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from coaching import own
+from coaching import open_pages, own
 from coaching.views.pages import for_role, is_part, person, show
 from consent import gate, record, subject_requests
 from consent.actors import Party
@@ -217,12 +217,14 @@ def _suggested(learner: Learner, wanted: Lesson) -> Decision | None:
 
 
 def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
+    listening = open_pages.shown(open_pages.of_learner(learner.pk))
     taken = dict(
         LessonVisit.objects.filter(learner=learner)
         .order_by("started_at")
         .values_list("lesson_id", "completed_at")
     )
     return {
+        **listening,
         "learner": learner,
         "suggestions": own.suggestions(learner, now=now),
         "nudges_off": not gate.allows(learner.pk, Scope.NUDGE),
