@@ -129,6 +129,7 @@ def _sent(world: World, mails: Sequence[Taken]) -> list[Sent]:
     found += [
         Sent(at, 0.0, learner, decision, False)
         for at, learner, decision in cards.values_list("sent_at", "learner_id", "decision_id")
+        if at is not None
     ]
     return sorted(found)
 
@@ -182,7 +183,11 @@ def _watched_without_reason() -> list[str]:
         first = str(reasons[0]).partition(":")[0] if reasons else ""
         if first not in known:
             found.append(f"{pk}: {reasons}")
-        elif first == "no_trigger" and triggers.held(restore(snapshot), policies[policy_id]):
+        elif (
+            first == "no_trigger"
+            and snapshot is not None
+            and triggers.held(restore(snapshot), policies[policy_id])
+        ):
             found.append(f"{pk}: a trigger held")
     return found
 
@@ -220,31 +225,31 @@ def _without_proof(sent: Iterable[Sent]) -> list[str]:
     attempts = {one.pk: one for one in Attempt.objects.select_related("decision")}
     wishes = {"learner_asked": "help", "contest": "contest", "manager_asked": "manager"}
     found = []
-    for one in Escalation.objects.select_related("decision").order_by("at", "pk"):
-        snapshot = one.decision.snapshot or {}
-        if not one.exemption:
-            attempt = attempts.get(one.attempt_id) if one.attempt_id else None
+    for row in Escalation.objects.select_related("decision").order_by("at", "pk"):
+        snapshot = row.decision.snapshot or {}
+        if not row.exemption:
+            attempt = attempts.get(row.attempt_id) if row.attempt_id else None
             proved = (
                 attempt is not None
-                and attempt.episode_id == one.episode_id
+                and attempt.episode_id == row.episode_id
                 and attempt.verdict == "no_improvement"
                 and attempt.judged_at is not None
-                and attempt.judged_at <= one.at
+                and attempt.judged_at <= row.at
                 and attempt.decision.action in ("nudge", "lesson", "lesson_nudge")
                 and any(at <= attempt.window_ends_at for at in reached[attempt.decision_id])
             )
-        elif one.exemption in wishes:
-            proved = any(at <= one.at for at in asked[one.decision.enrolment_id, wishes[one.exemption]])
-        elif one.exemption == "critical_role":
+        elif row.exemption in wishes:
+            proved = any(at <= row.at for at in asked[row.decision.enrolment_id, wishes[row.exemption]])
+        elif row.exemption == "critical_role":
             proved = snapshot.get("impact") == "critical"
         else:
-            proved = one.exemption == "unreachable" and (
+            proved = row.exemption == "unreachable" and (
                 "nudge" not in snapshot["scopes"]
                 or not snapshot["reachable"]
                 or ((snapshot.get("episode") or {}).get("capped_in_a_row", 0) > 0)
             )
         if not proved:
-            found.append(f"{one.pk}: {one.exemption or 'attempt'}")
+            found.append(f"{row.pk}: {row.exemption or 'attempt'}")
     return found
 
 
@@ -325,8 +330,8 @@ def _at_a_quiet_hour(world: World, sent: Iterable[Sent]) -> list[str]:
 def _on_a_closed_day(world: World, sent: Iterable[Sent]) -> list[str]:
     people = {person.learner_id: person for person in world.people}
     closed = defaultdict[UUID | int, list[tuple[date, date, datetime]]](list)
-    for one in world.closed:
-        closed[one.of].append((one.first, one.last, one.since))
+    for shut in world.closed:
+        closed[shut.of].append((shut.first, shut.last, shut.since))
     found = []
     for one in sent:
         person = people[one.learner_id]

@@ -159,6 +159,7 @@ def _people(number: int) -> tuple[list[Person], set[str]]:
             make_decision(circle.enrolment, now=ago, step=8, episode=ask.decision.episode), now=ago
         )
         episode = ask.decision.episode
+        assert episode is not None
         case = Case.objects.create(
             enrolment=circle.enrolment,
             episode=episode,
@@ -237,8 +238,9 @@ def _programs(port: int, directory: str) -> list["subprocess.Popen[bytes]"]:
     web += ["--worker-class", "gthread", "--workers", "2", "--threads", "8"]
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "-B", "-Q", "path,delivery,upkeep"]
     worker += ["-c", "2", "-s", f"{directory}/beat"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return [subprocess.Popen(web, **quiet), subprocess.Popen(worker, **quiet)]
+    return [
+        subprocess.Popen(one, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for one in (web, worker)
+    ]
 
 
 def _wait_for(port: int) -> None:

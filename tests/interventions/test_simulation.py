@@ -1,4 +1,4 @@
-"""A smaller run of tests/bench/simulation.py: weeks of an organisation, workers killed, promises proved from the rows."""
+"""A smaller run of tests/bench/simulation.py: weeks of an organisation, and its promises proved from the rows."""
 
 import json
 import os
