@@ -153,7 +153,7 @@ def _unexplained() -> list[str]:
         reached = bool(states["sent"]) or hasattr(decision, "manager_ask")
         if decision.action == "coach":
             reached = escalation is not None and escalation.collected_at is not None
-        waits = bool(states["queued"] or states["sending"])
+        waits = bool(states["queued"] or states["claimed"] or states["sending"])
         waits = waits or (approval is not None and approval.state == "waiting")
         waits = waits or (decision.action == "coach" and escalation is not None and not reached)
         suppressed = hasattr(decision, "suppression")
@@ -353,7 +353,8 @@ def _left(now: datetime) -> list[str]:
         "risks nobody read": Risk.objects.filter(unread_since__isnull=False),
         "watches that are due": Watch.objects.filter(review_at__lte=now),
         "messages that are due": Delivery.objects.filter(state="queued", due_at__lte=now),
-        "messages in doubt": Delivery.objects.filter(state="sending"),
+        "messages in doubt": Delivery.objects.filter(state__in=("claimed", "sending")),
+        "messages to follow up": Delivery.objects.filter(to_follow_up=True),
         "windows that closed": Attempt.objects.filter(
             verdict="pending", window_ends_at__lte=now, decision__enrolment__learner__merged_into__isnull=True
         ),
