@@ -4,12 +4,16 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from consent import audit, gate
 from consent.actors import Party
 from consent.models import ConsentChange, ConsentScope, ScopeText, Standing
 from consent.registry import privacy_modules
 from consent.scopes import Scope
+
+# Sent on commit with subject=uuid and scope=…: somebody's consent is taken back.
+withdrawn = Signal()
 
 
 class ScopeBlocked(ValueError):
@@ -95,6 +99,8 @@ def _change(
         now=now,
         detail={"scope": str(scope), "text_version": change.text_version},
     )
+    if not allowed:
+        transaction.on_commit(lambda: withdrawn.send(sender=None, subject=subject, scope=scope))
     return change
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from consent import audit
 from consent.actors import Party
-from interventions import route
+from interventions import route, turns
 from interventions.decide import LEARNER_DIRECTED
 from interventions.models import Approval, Decision, Episode, Escalation, Lesson, Suppression
 from interventions.policy import store
@@ -25,6 +25,7 @@ class RouteNotOpen(ValueError):
 def approve(*, decision: Decision, by: UUID, now: datetime) -> None:
     """Lets the step go ahead."""
     with transaction.atomic():
+        turns.wait_for([decision.enrolment_id])
         _answer(decision, Approval.State.APPROVED, by=by, now=now)
         _go_ahead(decision, now)
 
@@ -32,6 +33,7 @@ def approve(*, decision: Decision, by: UUID, now: datetime) -> None:
 def decline(*, decision: Decision, by: UUID, now: datetime) -> None:
     """Stops the step; the same step is not asked again for the policy's ``declined_days``."""
     with transaction.atomic():
+        turns.wait_for([decision.enrolment_id])
         _answer(decision, Approval.State.DECLINED, by=by, now=now)
         route.call_off(decision_ids=[decision.pk], reason=Suppression.Reason.DECLINED, now=now)
 
@@ -45,6 +47,7 @@ def change_route(*, decision: Decision, action: str, by: UUID, now: datetime) ->
     policy = store.document(policy_row)
     assert decision.episode_id is not None  # an acting decision has an episode (constraint)
     with transaction.atomic():
+        turns.wait_for([decision.enrolment_id])
         episode = Episode.objects.select_for_update().get(pk=decision.episode_id)
         proof = episode.attempts.filter(verdict="no_improvement").order_by("-judged_at").first()
         if action not in (*LEARNER_DIRECTED, "manager", "coach"):

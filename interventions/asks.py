@@ -8,7 +8,7 @@ from django.db.models import F
 
 from consent import audit
 from consent.actors import Party
-from interventions import episodes, route
+from interventions import episodes, route, turns
 from interventions.models import Attempt, Decision, Episode, Escalation, ManagerAsk
 from interventions.policy import store
 from signals import labels
@@ -135,25 +135,27 @@ def _move(
     note: str = "",
     **verdict: bool | None,
 ) -> None:
-    moved = ManagerAsk.objects.filter(
-        pk=ask.pk, version=version, state__in=(State.OPEN, State.ACCEPTED)
-    ).update(
-        state=state,
-        place=None,
-        version=F("version") + 1,
-        answered_at=now,
-        snoozed_until=snoozed_until,
-        note=note,
-        **verdict,
-    )
-    if not moved:
-        raise StaleVersion("This was changed in the meantime; look again before you decide.")
-    audit.record(
-        actor=Party("user", ask.manager_id),
-        action=f"ask.{state}",
-        target=Party("ask", ask.pk),
-        now=now,
-    )
+    with transaction.atomic():
+        turns.wait_for([ask.enrolment_id])
+        moved = ManagerAsk.objects.filter(
+            pk=ask.pk, version=version, state__in=(State.OPEN, State.ACCEPTED)
+        ).update(
+            state=state,
+            place=None,
+            version=F("version") + 1,
+            answered_at=now,
+            snoozed_until=snoozed_until,
+            note=note,
+            **verdict,
+        )
+        if not moved:
+            raise StaleVersion("This was changed in the meantime; look again before you decide.")
+        audit.record(
+            actor=Party("user", ask.manager_id),
+            action=f"ask.{state}",
+            target=Party("ask", ask.pk),
+            now=now,
+        )
 
 
 def _next_step(ask: ManagerAsk, now: datetime, *, look_again_at: datetime | None) -> None:

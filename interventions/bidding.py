@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from interventions import limits
+from interventions import limits, turns
 from interventions.models import AlertSlot, Decision, Delivery
 
 KIND = AlertSlot.Kind.LEARNER
@@ -93,9 +93,11 @@ def _waiting(learner_ids: set[UUID]) -> dict[UUID, list[_Holder]]:
     slots = list(
         AlertSlot.objects.filter(kind=KIND, learner_id__in=learner_ids, state=AlertSlot.State.RESERVED)
         .order_by("pk")
-        .values_list("decision_id", "learner_id", "during")
+        .values_list("decision_id", "learner_id", "during", "decision__enrolment_id")
     )
-    ids = [decision_id for decision_id, _, _ in slots]
+    ids = [decision_id for decision_id, *_ in slots]
+    # A step about which somebody decides just now stays: they may wait for this learner's places, which we hold.
+    free = turns.take_free(enrolment_id for *_, enrolment_id in slots)
     # Messages before places, as a send locks them; whatever is being sent is passed over.
     locked = set(
         Delivery.objects.select_for_update(skip_locked=True, of=("self",))
@@ -108,14 +110,14 @@ def _waiting(learner_ids: set[UUID]) -> dict[UUID, list[_Holder]]:
         messages[decision_id].append(pk in locked)
     worth = expected_values(ids)
     found: dict[UUID, list[_Holder]] = defaultdict(list)
-    for decision_id, learner_id, during in slots:
+    for decision_id, learner_id, during, enrolment_id in slots:
         found[learner_id].append(
             _Holder(
                 decision_id,
                 during.lower,
                 during.upper,
                 worth.get(decision_id, 0.0),
-                bool(messages[decision_id]) and all(messages[decision_id]),
+                enrolment_id in free and bool(messages[decision_id]) and all(messages[decision_id]),
             )
         )
     return found

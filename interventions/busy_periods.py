@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from consent import audit
 from consent.actors import SYSTEM, Party
+from interventions import turns
 from interventions.busy_calendar import Busy
 from interventions.models import BusyPeriod, Delivery, Hold, Watch
 from interventions.models.holding import LONGEST_DAYS
@@ -122,6 +123,7 @@ def look_again(unit_id: int, *, now: datetime) -> None:
     held = Hold.objects.filter(
         released_at__isnull=True, decision__enrolment__learner__in=people, decision__lapsed_at__isnull=True
     )
+    turns.wait_for(Watch.objects.filter(enrolment__learner__in=people).values_list("pk", flat=True))
     Delivery.objects.filter(decision__in=held.values("decision_id"), state=Delivery.State.QUEUED).update(
         due_at=now
     )

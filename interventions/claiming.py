@@ -14,7 +14,7 @@ from django.db import transaction
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import holds, limits, route, triggers
+from interventions import holds, limits, route, triggers, turns
 from interventions.models import AlertSlot, Decision, Delivery, Hold, Suppression
 from interventions.policy import store
 from interventions.policy.document import Document
@@ -105,6 +105,7 @@ def _claim_one(decision_id: UUID, looked: Situations, now: datetime) -> list[Del
     policy = looked.policy
     with transaction.atomic():
         willing = gate.lock_and_allows(looked.learners[decision_id], Scope.NUDGE)
+        turns.wait_for_decisions([decision_id])  # it may be called off
         due = _due([decision_id], now).get(decision_id)
         if not due:
             return []

@@ -10,7 +10,7 @@ import msgspec
 
 from interventions import automation, triggers
 from interventions.policy.document import ACTIONS, Document
-from interventions.snapshot import CONTEST, HELP, MANAGER, RuleHit, Snapshot
+from interventions.snapshot import CONTEST, HELP, MANAGER, EpisodeView, RuleHit, Snapshot
 from interventions.triggers import HIGH, MEDIUM
 from interventions.value import Worth, objection, worth
 
@@ -139,7 +139,7 @@ def _of_rule(snapshot: Snapshot, policy: Document, armed: tuple[triggers.Held, .
     if episode.under_way:
         end = episode.opened_at + timedelta(days=policy.ladder.episode_days)
         if snapshot.now < end:
-            return Choice("monitor", ("step_under_way",), review_at=episode.window_ends_at or end)
+            return Choice("monitor", ("step_under_way",), review_at=_judged_by(snapshot, episode, end))
     return Choice(
         "monitor",
         ("rule_done",),
@@ -154,6 +154,15 @@ def _named(hit: RuleHit) -> str:
 
 def _keys(held: tuple[triggers.Held, ...]) -> tuple[str, ...]:
     return tuple(trigger.key for trigger in held)
+
+
+def _judged_by(snapshot: Snapshot, episode: EpisodeView, end: datetime) -> datetime:
+    """When to look at a step that is under way. One whose window has closed is judged first, and that asks for a look.
+
+    Looking at once instead would find the same again and again, a row each time, until it is judged.
+    """
+    at = episode.window_ends_at or end
+    return at if at > snapshot.now else _in_a_day(snapshot)
 
 
 def _in_a_day(snapshot: Snapshot) -> datetime:
@@ -183,7 +192,7 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
     if snapshot.now >= end:
         return Choice("monitor", ("nothing_changed",), end_episode="expired")
     if episode.under_way:
-        return Choice("monitor", ("step_under_way",), review_at=episode.window_ends_at or end)
+        return Choice("monitor", ("step_under_way",), review_at=_judged_by(snapshot, episode, end))
     if episode.improved_at is not None:
         until = episode.improved_at + timedelta(hours=_window_hours(episode.ladder, policy))
         if until > snapshot.now:

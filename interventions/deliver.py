@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from interventions import claiming, reachability, reached, route
+from interventions import claiming, reachability, reached, route, turns
 from interventions.channels import CHANNELS, ChannelError
 from interventions.models import Delivery, Suppression, UnreachableAddress
 from interventions.pauses import pause
@@ -140,10 +140,14 @@ def _tidy_up(now: datetime, limit: int) -> None:
     """Settles what a worker left behind that died: what had not left is queued again, what may have left is repeated
     where that is harmless and else given up rather than doubled, and what had left is followed up."""
     with transaction.atomic():
+        stranded = Delivery.objects.filter(
+            state__in=(State.CLAIMED, State.SENDING), claimed_at__lte=now - IN_DOUBT_AFTER
+        ).order_by("claimed_at", "pk")
+        free = turns.take_free(stranded.values_list("decision__enrolment_id", flat=True)[:limit])
         behind = list(
-            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(state__in=(State.CLAIMED, State.SENDING), claimed_at__lte=now - IN_DOUBT_AFTER)
-            .order_by("claimed_at", "pk")[:limit]
+            stranded.select_for_update(skip_locked=True, of=("self",)).filter(decision__enrolment__in=free)[
+                :limit
+            ]
         )
         claiming.unclaim([one for one in behind if one.state == State.CLAIMED])
         doubtful = [one for one in behind if one.state == State.SENDING]

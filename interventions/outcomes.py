@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from interventions import route, triggers
+from interventions import route, triggers, turns
 from interventions.models import Answer, Attempt, Episode, Outcome
 from interventions.policy import store
 from interventions.situation import snapshots
@@ -36,11 +36,14 @@ def judge(*, now: datetime, limit: int = 500) -> int:
     policy_row = store.live()
     policy = store.document(policy_row)
     with transaction.atomic():
+        due = Attempt.objects.filter(
+            _WATCHED, verdict=Attempt.Verdict.PENDING, window_ends_at__lte=now
+        ).order_by("window_ends_at", "pk")
+        free = turns.take_free(due.values_list("decision__enrolment_id", flat=True)[:limit])
         attempts = list(
-            Attempt.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(_WATCHED, verdict=Attempt.Verdict.PENDING, window_ends_at__lte=now)
-            .select_related("decision", "episode")
-            .order_by("window_ends_at", "pk")[:limit]
+            due.select_for_update(skip_locked=True, of=("self",))
+            .filter(decision__enrolment__in=free)
+            .select_related("decision", "episode")[:limit]
         )
         after = snapshots(
             [attempt.decision.enrolment_id for attempt in attempts],

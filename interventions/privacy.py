@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 
 from consent.registry import Fields
 from consent.scopes import Scope
-from interventions import reachability, route, webhooks
+from interventions import reachability, route, turns, webhooks
 from interventions.expiry import expire
 from interventions.models import (
     AlertSlot,
@@ -453,23 +453,21 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     return {}
 
 
+def _wait_for(subject: UUID) -> None:
+    """Whoever is deciding about this person comes wholly before us, and is undone, or finds what we have changed."""
+    turns.wait_for(Enrolment.objects.filter(learner=subject).values_list("pk", flat=True))
+
+
 def _stop_messages(subject: UUID, now: datetime) -> dict[str, int]:
+    _wait_for(subject)
     to_learner = Decision.objects.filter(
         enrolment__learner=subject, action__in=("nudge", "lesson", "lesson_nudge"), lapsed_at__isnull=True
     )
     return _call_off(to_learner.values_list("pk", flat=True), now)
 
 
-def _lock_watches(subject: UUID) -> None:
-    """Whoever is deciding about this person comes wholly before us, and is undone, or finds what we have changed."""
-    own = list(Enrolment.objects.filter(learner=subject).order_by("pk").values_list("pk", flat=True))
-    # A watch that somebody is just making is waited for too.
-    Watch.objects.bulk_create([Watch(pk=pk) for pk in own], ignore_conflicts=True)
-    list(Watch.objects.select_for_update().filter(pk__in=own).order_by("pk"))
-
-
 def _stop_everything(subject: UUID, now: datetime) -> dict[str, int]:
-    _lock_watches(subject)
+    _wait_for(subject)
     acting = Decision.objects.filter(enrolment__learner=subject, lapsed_at__isnull=True).exclude(
         action="monitor"
     )
@@ -492,6 +490,7 @@ def _stop_everything(subject: UUID, now: datetime) -> dict[str, int]:
 
 
 def _stop_manager(subject: UUID, now: datetime) -> dict[str, int]:
+    _wait_for(subject)
     waiting = Decision.objects.filter(
         enrolment__learner=subject, action="manager", lapsed_at__isnull=True, manager_ask__isnull=True
     )

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import bidding, chats, holds, limits, strategies, wording
+from interventions import bidding, chats, holds, limits, strategies, turns, wording
 from interventions.addresses import refusing
 from interventions.models import (
     AlertSlot,
@@ -227,6 +227,7 @@ def call_off(
     lost_to: Mapping[UUID, UUID] | None = None,
 ) -> int:
     """Cancels what has not gone out; decisions that thereby reach nobody lapse for this reason. Returns how many."""
+    turns.wait_for_decisions(decision_ids)
     standing = list(
         Delivery.objects.select_for_update(of=("self",))
         .filter(decision_id__in=decision_ids, state__in=NOT_YET)
@@ -264,6 +265,7 @@ def end_episodes(*, episode_ids: Sequence[UUID], end: str, now: datetime) -> Non
         "rule_done": Reason.SUPERSEDED,
         "not_needed": Reason.DECLINED,
     }[end]
+    turns.wait_for(Episode.objects.filter(pk__in=episode_ids).values_list("enrolment_id", flat=True))
     Episode.objects.filter(pk__in=episode_ids, closed_at__isnull=True).update(closed_at=now, end=end)
     standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(
         action="monitor"
@@ -282,22 +284,23 @@ def settle(*, now: datetime, limit: int = 500) -> int:
     """Lets approvals lapse that nobody gave in time, and sends expire that were held too long."""
     policy = store.document(store.live())
     with transaction.atomic():
-        waiting = (
-            Approval.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(
-                state=Approval.State.WAITING,
-                asked_at__lte=now - timedelta(hours=policy.limits.approval_hours),
-            )
-            .order_by("asked_at", "pk")
+        waiting = Approval.objects.filter(
+            state=Approval.State.WAITING,
+            asked_at__lte=now - timedelta(hours=policy.limits.approval_hours),
+        ).order_by("asked_at", "pk")
+        held = Delivery.objects.filter(state=Delivery.State.QUEUED, expires_at__lte=now).order_by(
+            "expires_at", "pk"
         )
-        unanswered = list(waiting.values_list("pk", flat=True)[:limit])
+        free = turns.take_free(
+            enrolment_id
+            for rows in (waiting, held)
+            for enrolment_id in rows.values_list("decision__enrolment_id", flat=True)[:limit]
+        )
+        waiting = waiting.select_for_update(skip_locked=True, of=("self",))
+        unanswered = list(waiting.filter(decision__enrolment__in=free).values_list("pk", flat=True)[:limit])
         if unanswered:
             call_off(decision_ids=unanswered, reason=Reason.UNANSWERED, now=now)
-        held = (
-            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(state=Delivery.State.QUEUED, expires_at__lte=now)
-            .order_by("expires_at", "pk")
-        )
+        held = held.select_for_update(skip_locked=True, of=("self",)).filter(decision__enrolment__in=free)
         expired = list(dict.fromkeys(held.values_list("decision_id", flat=True)[:limit]))
         if expired:
             call_off(decision_ids=expired, reason=Reason.EXPIRED, now=now)

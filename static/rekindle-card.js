@@ -81,6 +81,7 @@
         const told = await this.ask("");
         if (turn !== this.turn) return;
         this.words = told.words;
+        this.listen(told.listens_to, told.heard, turn);
         this.section.lang = this.status.lang = told.language;
         this.show(told.suggestions);
       } catch (fault) {
@@ -88,6 +89,26 @@
       } finally {
         this.section.setAttribute("aria-busy", "false");
       }
+    }
+
+    /* Who withdrew while the page is open sees the card go within a second: one word is asked for while it is looked
+       at, without the pass, and when it changes everything is loaded anew. */
+    listen(path, heard, turn) {
+      setTimeout(async () => {
+        if (turn !== this.turn || !this.isConnected) return;
+        let word = heard;
+        try {
+          if (document.visibilityState === "visible") {
+            const answer = await fetch(this.server + path, { credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" });
+            if (answer.status === 200) word = await answer.text();
+          }
+        } catch {
+          // No connection: asked again.
+        }
+        if (turn !== this.turn) return;
+        if (word === heard) this.listen(path, heard, turn);
+        else this.load();
+      }, 500);
     }
 
     show(suggestions) {

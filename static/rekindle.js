@@ -23,6 +23,52 @@
     if (status.textContent) fading = setTimeout(() => tell(""), 12000);
   }).observe(status, { childList: true });
 
+  // Somebody who withdrew is not shown any longer, also on a page that is open: it listens for one word while it is
+  // looked at, and when that changes it is compared with how it reads now. Nothing else moves, so no typing is lost.
+  const LISTEN_MS = 500;
+  const named = (root) => new Map([...root.querySelectorAll("[data-about]")].map((one) => [one.dataset.about, one]));
+  const isTyped = (root) => [...root.querySelectorAll("textarea, input:not([type=hidden]), select")].some((one) =>
+    one.type === "radio" || one.type === "checkbox" ? one.checked !== one.defaultChecked
+      : one.tagName === "SELECT" ? [...one.options].some((option) => option.selected !== option.defaultSelected)
+        : one.value !== one.defaultValue);
+  async function reread(region, word) {
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, cache: "no-store" });
+    if (region !== document.querySelector("[data-listens-to]")) return; // changed meanwhile, and read anew with it
+    if (!answer.ok || answer.redirected) {
+      if (answer.status >= 500) return;
+      region.replaceChildren(); // what was open is not there for us any more
+      return location.assign(region.dataset.without || location.pathname);
+    }
+    const read = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = read.getElementById(region.id);
+    if (!fresh || region !== document.querySelector("[data-listens-to]")) return;
+    const left = named(fresh);
+    const gone = [...named(region)].filter(([key]) => !left.has(key)).map(([, one]) => one);
+    region.dataset.heard = word;
+    if (!gone.length) return;
+    gone.forEach((one) => one.remove());
+    if (!isTyped(region)) {
+      region.replaceWith(fresh);
+      htmx.process(fresh);
+      reveal();
+    }
+    tell("Somebody changed what may be shown. This page is up to date.");
+  }
+  async function listen() {
+    const region = document.querySelector("[data-listens-to]");
+    if (!region) return;
+    try {
+      if (document.visibilityState === "visible" && !region.hasAttribute("aria-busy")) {
+        const answer = await fetch(region.dataset.listensTo, { credentials: "omit", cache: "no-store" });
+        const word = answer.status === 200 ? await answer.text() : region.dataset.heard;
+        if (word !== region.dataset.heard) await reread(region, word);
+      }
+    } catch {
+      // No connection: asked again.
+    }
+    setTimeout(listen, LISTEN_MS);
+  }
+
   // Keys of the inbox: only with the focus inside it, never while typing (WCAG 2.1.4), and they can be switched off.
   const off = () => localStorage.getItem(OFF) === "yes";
   const reveal = () => document.querySelectorAll("[data-opens]").forEach((button) => { button.hidden = false; });
@@ -33,6 +79,7 @@
     toggle.addEventListener("change", () => localStorage.setItem(OFF, toggle.checked ? "yes" : "no"));
   }
   reveal();
+  listen();
   document.addEventListener("htmx:afterSettle", reveal);
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");

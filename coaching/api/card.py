@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
@@ -19,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from coaching import open_pages
 from coaching.api import reading
 from coaching.api.access import CardAuthentication
 from coaching.api.shapes import SCOPES, AnswerShape, CardShape
@@ -105,7 +107,10 @@ class Card(FromAnotherPage):
         now = timezone.now()
         who = reading.learner(self.learner_id(request), Scope.NUDGE)
         reading.note(request.auth, "card", [who.pk], now=now)
+        listening = open_pages.shown(open_pages.of_learner(who.pk))
         told = {
+            "listens_to": reverse("open_pages", args=[listening["listens_to"]]),
+            "heard": listening["heard"],
             "language": who.language,
             "words": words_in(who.language),
             "suggestions": reading.suggestions(who, now=now),

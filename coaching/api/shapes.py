@@ -139,6 +139,8 @@ class CardShape(serializers.Serializer):
 
     language = serializers.CharField()
     words = serializers.DictField(child=serializers.CharField())
+    listens_to = serializers.CharField()
+    heard = serializers.CharField()
     suggestions = SuggestionShape(many=True)
 
 

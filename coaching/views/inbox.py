@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import push_url
 
-from coaching import casework, choosing, wording
+from coaching import casework, choosing, open_pages, wording
 from coaching.models import Case, DismissReason
 from coaching.querysets import CaseQuerySet
 from coaching.timeline import timeline
@@ -240,6 +240,7 @@ def _board(
     cases: CaseQuerySet, user: User, view: str, chosen: Case | None, now: datetime, *, on_its_own: bool
 ) -> dict[str, Any]:
     """Views with their counts, the list, and the case that is open."""
+    listening = open_pages.shown(open_pages.of_role(open_pages.COACHES))
     counts = cases.counts(by=user.pk, now=now)
     rows = [
         _row(case, user, now) for case in cases.view(view, by=user.pk, now=now).for_reading()[:LONGEST_LIST]
@@ -252,6 +253,7 @@ def _board(
     if shown:
         access.audited(user, shown.values(), action="inbox.read", now=now)
     return {
+        **listening,
         "view": view,
         "view_name": VIEWS[view][0],
         "views": [(key, name, icon, counts[key]) for key, (name, icon) in VIEWS.items()],

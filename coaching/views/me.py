@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from coaching import apart, own
+from coaching import apart, open_pages, own
 from coaching.mail_notice import notice
 from coaching.views.pages import for_role, is_part, person, show
 from consent import gate, record, subject_requests
@@ -192,12 +192,14 @@ def my_data(request: HttpRequest) -> HttpResponse:
 
 
 def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
+    listening = open_pages.shown(open_pages.of_learner(learner.pk))
     taken = dict(
         LessonVisit.objects.filter(learner=learner)
         .order_by("started_at")
         .values_list("lesson_id", "completed_at")
     )
     return {
+        **listening,
         "learner": learner,
         "suggestions": own.suggestions(learner, now=now),
         "nudges_off": not (nudges := gate.allows(learner.pk, Scope.NUDGE)),

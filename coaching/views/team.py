@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from coaching import busy_weeks, worktime
+from coaching import busy_weeks, open_pages, worktime
 from coaching.team import reports_of, team
 from coaching.views.pages import for_role, is_part, person, show, zone_of
 from consent import gate
@@ -158,9 +158,11 @@ def _until(sent: dict[str, Any], user: User, now: datetime) -> datetime:
 
 
 def _context(user: User, now: datetime) -> dict[str, Any]:
+    listening = open_pages.shown(open_pages.of_role(open_pages.MANAGERS))
     seen = team(user, now=now)
     access.audited(user, seen.learners, action="team.read", now=now)
     return {
+        **listening,
         "team": seen,
         "busy": busy_weeks.now_in(user, now=now),
         "not_now": [(key, name) for key, (name, _) in NOT_NOW.items()],

@@ -11,7 +11,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from coaching.models import Case, Verdict
+from consent import record
+from consent.actors import SYSTEM
 from consent.models import Standing
+from consent.scopes import Scope
 from interventions.models import Answer, Approval, LessonVisit, ManagerAsk, Policy
 from learners.models import Role, User
 from signals.models import Event, Finding, Quarantined
@@ -191,3 +194,22 @@ def test_it_lets_an_administrator_call_a_finding_normal(visit: Visit, script: bo
     page.get_by_role("button", name="Call it normal").click()
 
     assert eventually(Finding.objects.filter(ending="accepted").exists, page)
+
+
+def test_it_stops_showing_somebody_who_withdraws_while_the_page_is_open(visit: Visit) -> None:
+    circle, other = make_circle(), make_circle()
+    shared = make_circle(coach=circle.coach)
+    for one in (circle, shared):
+        make_approval_case(one, now=timezone.now())
+    gone, stays = (Case.objects.get(enrolment=one.enrolment).pk for one in (circle, shared))
+    page = visit(circle.coach, "/inbox/")
+    page.fill("textarea[name=note]", "half a sentence")
+    assert page.locator(f"[data-about='{gone}']").count() == 1
+
+    record.withdraw(subject=other.learner.pk, scope=Scope.COACH, by=SYSTEM, now=timezone.now())
+    page.wait_for_timeout(1500)
+    assert page.input_value("textarea[name=note]") == "half a sentence"
+    record.withdraw(subject=circle.learner.pk, scope=Scope.COACH, by=SYSTEM, now=timezone.now())
+
+    assert eventually(lambda: not page.locator(f"[data-about='{gone}']").count(), page)
+    assert page.locator(f"[data-about='{stays}']").count() == 1

@@ -43,6 +43,9 @@ OPEN: dict[str, Open] = {
     "api/v1/card/": Open("a learner's browser shows a pass of ten minutes that a token made", (401,)),
     "api/v1/card/<uuid:decision_id>/answer/": Open("as above", (401,)),
     "embed/card/": Open("an empty frame for an LMS's page; what fills it needs a pass"),
+    "open-pages/<slug:name>/": Open(
+        "asked twice a second without a cookie; a random word, of nobody by name"
+    ),
     "answers/<str:token>/": Open(
         "one tap in a message; a signed link that ends, for that one answer", (404,)
     ),

@@ -231,3 +231,14 @@ def test_it_decides_the_same_again_from_what_it_kept(
 
     assert again == before
     assert decide(again, Document()) == decide(before, Document())
+
+
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_window_that_has_closed_and_is_not_judged_yet_is_not_looked_at_at_once_again(hours: int) -> None:
+    closed = episode(under_way=True, window_ends_at=NOW - timedelta(hours=hours))
+
+    choice = decide(snapshot(days=10, episode=closed), Document())
+
+    assert choice.reasons == ("step_under_way",)
+    assert choice.review_at is not None
+    assert choice.review_at > NOW  # else each round would find the same and leave a row, until it is judged
