@@ -193,7 +193,7 @@ def _organisation(tables: "Oulad", run: "Run", at: datetime) -> "Imported":
 
 
 def _draw(*what: object) -> int:
-    from coaching.demo.organisation import draw
+    from coaching.demo.drawing import draw
 
     return draw("replay", *what)
 
