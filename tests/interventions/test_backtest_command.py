@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from interventions import approvals
 from interventions.backtest import run
 from interventions.backtest.preview import more_alerts
-from interventions.models import Decision
+from interventions.models import Approval, Decision
 from interventions.policy import store
 from interventions.policy.document import with_changes
 from signals import labels
@@ -28,16 +29,15 @@ def told(*arguments: str) -> str:
     return out.getvalue()
 
 
-def lived(days: int = 12, *, automatic: bool = False) -> Journey:
-    """Somebody who was active for a week and then fell silent."""
+def lived(days: int = 12, *, agreed: bool = False) -> Journey:
+    """Somebody who was active for a week and then fell silent. ``agreed``: a person says yes to every step."""
     journey = Journey()
-    if automatic:
-        draft = store.draft_from_live(by=None, now=MONDAY, changes={"automation.nudge": True})
-        store.go_live(policy=draft, by=None, now=MONDAY, reason="It has earned it")
     journey.send(*(journey.statement(at=MONDAY + timedelta(hours=9 * n)) for n in range(12)))
     journey.now += timedelta(days=5)
     for _ in range(days):
         journey.tick(days=1)
+        for waiting in Approval.objects.filter(state="waiting") if agreed else ():
+            approvals.approve(decision=waiting.decision, by=journey.coach.pk, now=journey.now)
     return journey
 
 
@@ -102,7 +102,7 @@ def test_it_leaves_out_what_a_person_chose() -> None:
 
 
 def test_it_says_what_another_policy_would_have_meant() -> None:
-    lived(automatic=True)
+    lived(agreed=True)
     draft = store.draft_from_live(
         by=None, now=MONDAY, changes={"triggers.inactivity.enabled": False, "triggers.mastery.enabled": False}
     )
@@ -197,7 +197,7 @@ def test_it_asks_no_query_per_row(django_assert_max_num_queries: Any) -> None:
 
 
 def test_it_asks_labels_whether_a_flag_was_right() -> None:
-    journey = lived(automatic=True)
+    journey = lived(agreed=True)
     flag = Decision.objects.exclude(action="monitor").order_by("at")[0]
     labels.record(
         enrolment_id=journey.enrolment.pk,
