@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import connection
 
+from interventions import holds
 from interventions.backtest.figures import Figures, Slice, hidden
 from interventions.backtest.points import Point, moments, people, points_of
 from interventions.backtest.reproduce import OneStep, Reproduced
@@ -233,6 +235,7 @@ class _Around(NamedTuple):
 def _surroundings(learner_ids: Sequence[UUID], span: Span) -> dict[UUID, _Around]:
     """What else the walk needs of these learners, in a fixed number of queries."""
     zone = zones.zones_of(learner_ids)
+    closed = _closed(learner_ids, span, zone)
     wishes = Preferences.objects.in_bulk(list(learner_ids))
     taken: dict[tuple[UUID, str], list[datetime]] = defaultdict(list)
     slots = AlertSlot.objects.filter(learner_id__in=learner_ids, state=AlertSlot.State.COMMITTED)
@@ -255,11 +258,25 @@ def _surroundings(learner_ids: Sequence[UUID], span: Span) -> dict[UUID, _Around
                 tuple(taken[pk, AlertSlot.Kind.ABOUT]),
                 {one: ended_at for one, _, ended_at, _, _ in rows[pk] if ended_at is not None},
                 {one: iri for one, iri, _, _, _ in rows[pk]},
+                closed[pk],
             ),
             {one: (unit, course) for one, _, _, unit, course in rows[pk]},
         )
         for pk in learner_ids
     }
+
+
+def _closed(
+    learner_ids: Sequence[UUID], span: Span, zone: Mapping[UUID, ZoneInfo]
+) -> dict[UUID, tuple[holds.Closed, ...]]:
+    """When nobody was to disturb these learners in the span, and for some weeks after it."""
+    found: dict[UUID, set[holds.Closed]] = {pk: set() for pk in learner_ids}
+    at = span.start
+    while at < span.end:  # holidays are looked up for so many days at once
+        for pk, closed in holds.closed_times(learner_ids, now=at, zone_of=zone).items():
+            found[pk] |= set(closed)
+        at += holds.AHEAD
+    return {pk: tuple(sorted(closed, key=lambda one: (one.begins, one))) for pk, closed in found.items()}
 
 
 def _customs(span: Span) -> Customs:
@@ -286,10 +303,20 @@ def _customs(span: Span) -> Customs:
             [span.start, span.end],
         )
         yes, asked = cursor.fetchone() or (0, 0)
+        cursor.execute(
+            """
+            SELECT (SELECT count(*) FROM interventions_managerask WHERE asked_at >= %(start)s AND asked_at < %(end)s),
+                   (SELECT count(*) FROM interventions_suppression
+                    WHERE reason = 'manager_budget' AND at >= %(start)s AND at < %(end)s)
+            """,
+            span._asdict(),
+        )
+        had_a_place, had_none = cursor.fetchone() or (0, 0)
     usual = Customs()
     return Customs(
         case_days=usual.case_days if seconds is None else round(float(seconds) / 86_400, 2),
         approved=round(yes / asked, 4) if asked else usual.approved,
+        manager_free=round(had_a_place / (had_a_place + had_none), 4) if had_a_place else usual.manager_free,
     )
 
 

@@ -7,6 +7,8 @@ evaluated: an installation that is fed and ticked once a day looks once a day. I
 
 - people did what they did: nobody learns more, or less, because of a message that did not really go out;
 - of the steps that ask for approval as many get it as really did, at once, drawn by hash; what goes out arrives;
+- a manager has a place for one more request as often as managers here really had;
+- holds are those that are known today: a week that was taken back since held nobody;
 - a manager or coach who takes a case up has it for ``Customs.case_days``, then it is over.
 """
 
@@ -21,11 +23,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from interventions import strategies, timing, triggers
+from interventions import holds, strategies, timing, triggers
 from interventions.backtest.points import Point
 from interventions.decide import LEARNER_DIRECTED, Choice, decide, window_hours
 from interventions.policy.document import Document
-from interventions.snapshot import EpisodeView, Snapshot
+from interventions.snapshot import EpisodeView, HoldView, Snapshot
 
 WINDOW = timedelta(hours=168)
 MOST_LOOKS = (
@@ -38,7 +40,7 @@ class Kind(StrEnum):
     LEARNER = "learner"  # an alert to the learner
     MANAGER = "manager"  # an alert about the learner to a manager
     COACH = "coach"  # a case for a coach
-    CAPPED = "capped"  # decided, and kept back by the cap
+    CAPPED = "capped"  # decided, and kept back by the cap, by something worth more, or by a manager's three requests
     DECLINED = "declined"  # decided, and a person did not say yes
 
 
@@ -63,6 +65,7 @@ class Surroundings(NamedTuple):
     told_at: tuple[datetime, ...] = ()  # likewise word to a manager
     ended_at: Mapping[int, datetime] = {}  # enrolment → when it ended
     course: Mapping[int, str] = {}  # enrolment → IRI of its course
+    closed: tuple[holds.Closed, ...] = ()  # when nobody is to disturb them
 
 
 class Customs(NamedTuple):
@@ -70,6 +73,16 @@ class Customs(NamedTuple):
 
     case_days: float = 7
     approved: float = 1.0  # share of the steps shown to a person that got a yes
+    manager_free: float = 1.0  # share of the requests to managers that found one of their three places
+
+
+class _Place(NamedTuple):
+    """A place in the cap ledger."""
+
+    due_at: datetime
+    expected: float = 0.0
+    enrolment_id: int = 0
+    act: int = -1  # which of the acts took it; none of ours before the span
 
 
 class _State:
@@ -100,7 +113,7 @@ class Walk:
         self._around = around
         self._customs = customs
         self._states: dict[int, _State] = {}
-        self._alerted = list(around.alerted_at)
+        self._places = [_Place(at) for at in around.alerted_at]
         self._told = list(around.told_at)
         self._learner_id = NO_EPISODE
         self.acts: list[Act] = []
@@ -168,7 +181,9 @@ class Walk:
     def _decide(self, enrolment_id: int, state: _State, now: datetime, *, request: str | None) -> None:
         courses = self._policy.pilot_courses
         in_pilot = not courses or self._around.course.get(enrolment_id) in courses
-        seen = replace(state.snapshot, now=now, in_pilot=in_pilot, request=request)
+        # At a recorded point the hold is the one of then; between two the closed times tell it.
+        hold = state.snapshot.hold if now == state.snapshot.now else self._hold(now)
+        seen = replace(state.snapshot, now=now, in_pilot=in_pilot, request=request, hold=hold)
         self._catch_up(state, seen, now)
         seen = replace(
             seen, episode=state.episode, recovered_at=state.recovered_at, settled_at=state.settled_at
@@ -233,31 +248,36 @@ class Walk:
             due_at = strategies.due_at(
                 strategies.strategy_of(choice.action, self._policy),
                 now=now,
-                recipient=strategies.Recipient(self._around.zone, self._around.own_hours),
+                recipient=strategies.Recipient(
+                    self._around.zone, self._around.own_hours, closed=self._around.closed
+                ),
                 policy=self._policy,
                 deadline=None,
             )
-            if _near(self._alerted, due_at) >= 2:
-                state.episode = replace(
-                    episode,
-                    lapsed_reason="cap",
-                    lapsed_at=now,
-                    capped_in_a_row=episode.capped_in_a_row + 1,
-                )
+            expected = choice.expected_value or 0.0
+            lost = self._make_room(due_at, expected, now)
+            if lost is not None:
+                capped = episode.capped_in_a_row + 1 if lost == "cap" else episode.capped_in_a_row
+                state.episode = replace(episode, lapsed_reason=lost, lapsed_at=now, capped_in_a_row=capped)
                 state.look_at = now  # decided anew at once: it rests, or a person is asked
                 self._note(Kind.CAPPED, enrolment_id, seen, due_at, is_flag)
                 return
-            self._alerted.append(due_at)
-            window = timedelta(hours=window_hours(episode.ladder, self._policy))
+            self._places.append(_Place(due_at, expected, enrolment_id, len(self.acts)))
+            ends_at = holds.lasting(due_at, window_hours(episode.ladder, self._policy), self._around.closed)
             state.episode = replace(
-                episode, under_way=True, window_ends_at=due_at + window, capped_in_a_row=0, lapsed_reason=None
+                episode, under_way=True, window_ends_at=ends_at, capped_in_a_row=0, lapsed_reason=None
             )
-            state.before, state.reached_at, state.look_at = seen, due_at, due_at + window
+            state.before, state.reached_at, state.look_at = seen, due_at, ends_at
             self._note(Kind.LEARNER, enrolment_id, seen, due_at, is_flag)
             return
         if choice.action == "manager":
             if _near(self._told, now) >= 1:
                 state.episode = replace(episode, lapsed_reason="about_cap", lapsed_at=now)
+                state.look_at = now
+                self._note(Kind.CAPPED, enrolment_id, seen, now, is_flag)
+                return
+            if not self._drawn("place", enrolment_id, episode, self._customs.manager_free):
+                state.episode = replace(episode, lapsed_reason="manager_budget", lapsed_at=now)
                 state.look_at = now
                 self._note(Kind.CAPPED, enrolment_id, seen, now, is_flag)
                 return
@@ -277,8 +297,42 @@ class Walk:
 
     def _says_yes(self, enrolment_id: int, episode: EpisodeView) -> bool:
         """The same for the same step under any policy: policies are compared, not luck."""
-        digest = sha256(f"approval:{enrolment_id}:{episode.step}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") < self._customs.approved * 2**64
+        return self._drawn("approval", enrolment_id, episode, self._customs.approved)
+
+    @staticmethod
+    def _drawn(what: str, enrolment_id: int, episode: EpisodeView, share: float) -> bool:
+        digest = sha256(f"{what}:{enrolment_id}:{episode.step}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") < share * 2**64
+
+    def _hold(self, now: datetime) -> HoldView | None:
+        closed = self._around.closed
+        one = holds.current(closed, now)
+        return None if one is None else HoldView(one.reason, one.name, holds.reopening(closed, now))
+
+    def _make_room(self, due_at: datetime, expected: float, now: datetime) -> str | None:
+        """Why there is no place for this; None where there is one, or one that waits and is worth less gives way."""
+        near = [place for place in self._places if abs(due_at - place.due_at) < WINDOW]
+        if len(near) < 2:
+            return None
+        waiting = [place for place in near if place.act >= 0 and place.due_at > now]
+        if not waiting:
+            return "cap"
+        weakest = min(waiting, key=lambda place: place.expected)
+        if weakest.expected >= expected or len(near) > 2:
+            return "outbid"
+        self._places.remove(weakest)
+        self.acts[weakest.act] = self.acts[weakest.act]._replace(kind=Kind.CAPPED)
+        loser = self._states[weakest.enrolment_id]
+        if loser.episode is not None:
+            loser.episode = replace(
+                loser.episode,
+                under_way=False,
+                window_ends_at=None,
+                lapsed_reason="outbid",
+                lapsed_at=now,
+            )
+            loser.look_at = now
+        return None
 
     def _note(self, kind: Kind, enrolment_id: int, seen: Snapshot, due_at: datetime, is_flag: bool) -> None:
         self.acts.append(Act(kind, self._learner_id, enrolment_id, seen.impact, seen.now, due_at, is_flag))

@@ -12,7 +12,7 @@ ROWS = (
     ("coach_cases_per_week", "Cases for coaches a week"),
     ("coach_hours_per_week", "Hours of coaches a week"),
     ("manager_hours_per_week", "Hours of managers a week"),
-    ("kept_back_by_the_cap_per_week", "Kept back by the cap a week"),
+    ("kept_back_by_the_cap_per_week", "Kept back by limits a week"),
     ("declined_per_week", "Turned down by a person a week"),
     ("people_alerted", "People who would have had a message"),
     ("people_passed_to_a_person", "People passed to a manager or coach"),

@@ -13,8 +13,9 @@ from interventions.backtest.intervals import Share
 from interventions.backtest.points import People, Point
 from interventions.backtest.simulate import Act, Customs, Kind, Surroundings, Walk
 from interventions.backtest.truth import Truth, was_right
+from interventions.holds import Closed
 from interventions.policy.document import Document, with_changes
-from interventions.snapshot import EpisodeView, Seen, Snapshot
+from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LEARNER = UUID(int=7)
@@ -223,3 +224,46 @@ def test_it_splits_nobody_between_chunks() -> None:
 
     assert [len(chunk) for chunk in crowd.chunks(7)] == [2, 2, 1]
     assert crowd.points == 15
+
+
+def shut(first: float, last: float, reason: str = "busy_week") -> Closed:
+    return Closed(reason, "Quarter close", MONDAY + timedelta(days=first), MONDAY + timedelta(days=last))
+
+
+def test_it_begins_no_step_while_the_learner_is_not_to_be_disturbed() -> None:
+    acts = walk(point(0), until=12, closed=(shut(6.5, 9.5),))
+
+    assert told(acts) == [("learner", 10.0)]  # due on day 7; the first look after the week
+
+
+def test_a_window_does_not_run_while_a_hold_lasts() -> None:
+    acts = walk(point(0, risk=0.5), until=10, closed=(shut(1, 3),))
+
+    assert [act.at for act in acts[:2]] == [MONDAY, MONDAY + timedelta(days=5)]  # 72 open hours later
+
+
+def test_the_hold_of_a_recorded_point_is_the_one_of_then() -> None:
+    held = HoldView("busy_week", "Taken back since", MONDAY + timedelta(days=1))
+
+    acts = walk(point(0, risk=0.5, hold=held), until=2.5)
+
+    assert told(acts) == [("learner", 1.0)]
+
+
+def test_what_waits_and_is_worth_less_gives_way_to_what_is_worth_more() -> None:
+    policy = with_changes(AUTOMATIC, {"timing": "next_working_morning"})
+    asked = [point(0, risk=0.5, enrolment=n, impact="standard") for n in (1, 2)]
+    dear = point(0, risk=0.5, enrolment=3, impact="elevated")
+
+    acts = walk(*asked, dear, policy=policy, until=0.5)
+
+    assert sorted((act.enrolment_id, act.kind.value) for act in acts if act.kind != "capped")[-1][0] == 3
+    assert [act.kind.value for act in acts].count("learner") == 2
+    assert [act.kind.value for act in acts].count("capped") == 1
+
+
+def test_a_manager_has_a_place_as_often_as_managers_here_really_had() -> None:
+    acts = walk(point(0, risk=0.5), until=8.5, customs=Customs(manager_free=0.0))
+
+    assert told(acts)[:3] == [("learner", 0.0), ("learner", 3.0), ("capped", 6.0)]
+    assert not any(act.kind == "manager" for act in acts)
