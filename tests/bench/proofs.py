@@ -124,14 +124,24 @@ def _sent(world: World, mails: Sequence[Taken]) -> list[Sent]:
         for mail in mails
         if _delivery(mail.message_id) in known
     ]
-    # A card belongs to the page of the record it was written for; a merge may have moved it since.
+    # A card belongs to the page of the record that it was written for; a merge may have moved its row since.
     cards = Delivery.objects.filter(channel="card", sent_at__isnull=False).order_by("sent_at", "pk")
     found += [
-        Sent(at, 0.0, learner, decision, False)
-        for at, learner, decision in cards.values_list("sent_at", "learner_id", "decision_id")
+        Sent(at, 0.0, _record(world, UUID(decided_about), at), decision, False)
+        for at, decided_about, decision in cards.values_list(
+            "sent_at", "decision__snapshot__learner_id", "decision_id"
+        )
         if at is not None
     ]
     return sorted(found)
+
+
+def _record(world: World, learner_id: UUID, at: datetime) -> UUID:
+    """The record under which somebody was known at that moment."""
+    for duplicate, kept, merged_at in world.merges:
+        if learner_id == duplicate and merged_at <= at:
+            learner_id = kept
+    return learner_id
 
 
 def _unexplained() -> list[str]:
