@@ -59,6 +59,8 @@ class World:
     refusals: list[Refusal] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     merges: list[tuple[UUID, UUID, datetime]] = field(default_factory=list)  # duplicate, kept, at
+    # Decision → whom it had been sent to when their record was merged: a merge moves cards, and may give places back.
+    sent_before: dict[UUID, UUID] = field(default_factory=dict)
     moments: list[tuple[float, datetime]] = field(default_factory=list)  # this machine's clock → simulated
 
     def simulated(self, clock: float) -> datetime:

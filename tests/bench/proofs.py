@@ -50,7 +50,7 @@ def prove(world: World, mails: Sequence[Taken], *, now: datetime) -> dict[str, A
             ],
             "escalations without proof": _without_proof(sent),
             "more than two in 168 hours": _over_the_cap(world, sent),
-            "sent without a place": _without_a_place(sent),
+            "sent without a place": _without_a_place(world, sent),
             "sent after a withdrawal": _after_withdrawal(world, sent),
             "managers told after a withdrawal": _told_after_withdrawal(world),
             "sent at a quiet hour": _at_a_quiet_hour(world, sent),
@@ -124,24 +124,13 @@ def _sent(world: World, mails: Sequence[Taken]) -> list[Sent]:
         for mail in mails
         if _delivery(mail.message_id) in known
     ]
-    # A card belongs to the page of the record that it was written for; a merge may have moved its row since.
     cards = Delivery.objects.filter(channel="card", sent_at__isnull=False).order_by("sent_at", "pk")
     found += [
-        Sent(at, 0.0, _record(world, UUID(decided_about), at), decision, False)
-        for at, decided_about, decision in cards.values_list(
-            "sent_at", "decision__snapshot__learner_id", "decision_id"
-        )
+        Sent(at, 0.0, world.sent_before.get(decision, learner), decision, False)
+        for at, learner, decision in cards.values_list("sent_at", "learner_id", "decision_id")
         if at is not None
     ]
     return sorted(found)
-
-
-def _record(world: World, learner_id: UUID, at: datetime) -> UUID:
-    """The record under which somebody was known at that moment."""
-    for duplicate, kept, merged_at in world.merges:
-        if learner_id == duplicate and merged_at <= at:
-            learner_id = kept
-    return learner_id
 
 
 def _unexplained() -> list[str]:
@@ -282,12 +271,12 @@ def _over_the_cap(world: World, sent: Iterable[Sent]) -> list[str]:
     return found
 
 
-def _without_a_place(sent: Iterable[Sent]) -> list[UUID]:
+def _without_a_place(world: World, sent: Iterable[Sent]) -> list[UUID]:
+    """Where two people turned out to be one, whose places were used more than one person's, some were given back."""
     from interventions.models import AlertSlot
 
-    used = set(
-        AlertSlot.objects.filter(kind="learner", state="committed").values_list("decision_id", flat=True)
-    )
+    rows = AlertSlot.objects.filter(kind="learner").values_list("decision_id", "state")
+    used = {pk for pk, state in rows if state == "committed" or pk in world.sent_before}
     return sorted({one.decision_id for one in sent} - used)
 
 

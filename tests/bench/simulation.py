@@ -319,14 +319,18 @@ class Simulation:
 
     def _merge(self) -> None:
         from consent.actors import SYSTEM
+        from interventions.models import Delivery
         from learners.merging import merge
 
         duplicate, kept = (one.learner_id for one in self._some(2))
+        sent = Delivery.objects.filter(learner__in=(duplicate, kept), sent_at__isnull=False)
+        sent_before = dict(sent.values_list("decision_id", "learner_id"))
         try:
             merge.merge(duplicate=duplicate, into=kept, by=SYSTEM, now=self.now)
         except merge.CannotMerge:
             return  # two accounts, or a manager is about to speak with one of them
         self.gone.add(duplicate)
+        self.world.sent_before = {**sent_before, **self.world.sent_before}
         self.world.merges.append((duplicate, kept, self.now))
         self.world.refusals += [
             one._replace(learner_id=kept, at=self.now, clock=time.time())

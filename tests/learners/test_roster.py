@@ -218,18 +218,25 @@ def test_it_accepts_a_manager_who_is_not_in_the_file() -> None:
     assert person("1").left_on is None
 
 
+def test_it_takes_nobody_s_manager_as_their_coach() -> None:
+    load(BOSS, {**WORKER, "coach_email": "ada@example.test"})
+
+    assert access.manager_of([person("2").pk], on=TODAY)[person("2").pk].learner == person("1")
+    assert access.coach_of([person("2").pk], on=TODAY) == {}
+
+
 def test_it_makes_or_finds_the_coach() -> None:
     known = make_coach(login="known@example.test")
 
     load(
         {**BOSS, "coach_email": "KNOWN@example.test"},
-        {**WORKER, "coach_email": "ada@example.test"},
+        {**WORKER, "coach_email": "cat@example.test"},
         {**BOSS, "employee_id": "3", "email": "cat@example.test", "coach_email": "new@example.test"},
     )
 
     coach = access.coach_of([person(one).pk for one in "123"], on=TODAY)
     assert coach[person("1").pk] == known
-    assert coach[person("2").pk].learner == person("1")
+    assert coach[person("2").pk].learner == person("3")
     assert coach[person("3").pk] == User.objects.get_by_natural_key("new@example.test")
 
 
