@@ -19,6 +19,7 @@ from coaching.models import Case, DismissReason
 from coaching.querysets import CaseQuerySet
 from coaching.timeline import timeline
 from coaching.views.pages import for_role, is_part, person, show
+from coaching.why_not import may_be_asked_about
 from consent import gate
 from consent.scopes import Scope
 from interventions import explain
@@ -321,6 +322,7 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         "can_approve": is_open and not case.is_escalation,
         "routes": routes,
         "suggested": _suggested(case, user),
+        "may_ask_why_not": may_be_asked_about(user, learner),
         "colleagues": [
             (one.pk, one.name or str(one)) for one in choosing.eligible(case, now=now) if one.pk != user.pk
         ]
