@@ -7,6 +7,7 @@ test finds it.
 from typing import Any
 
 from django import forms
+from django.forms.utils import pretty_name
 from django.utils import translation
 
 GERMAN: dict[str, str] = {
@@ -318,12 +319,12 @@ def say(text: str, **values: object) -> str:
 
 def put_in_words(form: forms.BaseForm) -> None:
     """Labels, help, choices and complaints of a form, in the language that is active."""
-    for field in form.fields.values():
-        field.label = say(str(field.label or ""))
+    for name, field in form.fields.items():
+        field.label = say(str(pretty_name(name) if field.label is None else field.label))
         field.help_text = say(str(field.help_text))
         field.error_messages = {key: say(str(text)) for key, text in field.error_messages.items()}
         if isinstance(field, forms.ModelChoiceField):
             field.empty_label = say(str(field.empty_label)) if field.empty_label else None
         elif isinstance(field, forms.ChoiceField):
             offered: Any = field.choices
-            field.choices = [(key, say(str(name))) for key, name in offered]
+            field.choices = [(key, say(str(shown))) for key, shown in offered]

@@ -92,6 +92,11 @@
   document.addEventListener("keydown", (event) => {
     const region = event.target.closest && event.target.closest("[data-shortcuts]");
     if (!region || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const sheet = event.key === "Escape" && event.target.closest(".acts > details[open]");
+    if (sheet) { // closed again, with nothing done and nothing typed lost
+      sheet.open = false;
+      return sheet.querySelector("summary").focus();
+    }
     if (event.target.matches("input, textarea, select")) return;
     if (event.key === "?") {
       dialog.showModal();
