@@ -11,6 +11,7 @@ from time_machine import travel
 
 from coaching import casework, inbox
 from coaching.models import Case, Note
+from coaching.templatetags.rekindle import when
 from consent import record
 from consent.actors import SYSTEM
 from consent.models import AuditEntry
@@ -58,6 +59,7 @@ def test_it_tells_the_whole_story_of_a_case(coach: Client, circle: Circle) -> No
     assert "Delivered on the learner&#x27;s page" in page
     assert 'class="used"' in page  # the cell of the matrix
     assert "0 of 2 alerts used" in page
+    assert f"due {when(case.due_at)}" in page
 
 
 def test_it_hides_other_coaches_cases(coach: Client) -> None:
@@ -234,6 +236,7 @@ class TestWhyNotSomethingElse:
         self, coach: Client, circle: Circle
     ) -> None:
         decision = make_decision(circle.enrolment, action="coach", reasons=["learner_asked"])
+        assert decision.episode_id is not None
         Escalation.objects.create(
             decision=decision, episode_id=decision.episode_id, exemption="learner_asked", at=NOW
         )
