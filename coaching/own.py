@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q
 
+from coaching.own_words import say
+from coaching.why_not_words import STEPS
 from coaching.wording import without_address
 from consent import gate
 from consent.models import ConsentScope, ScopeText
@@ -220,8 +222,8 @@ def coaches_of(learner: Learner, *, now: datetime) -> list[CoachChoice]:
     others = [row.user for row in refused.select_related("user").order_by("pk")]
     reach = coaches.reach([learner.pk], on=now.date())[learner.pk]
     return [
-        *(CoachChoice(user.pk, user.name or "A coach", is_refused=False) for user in reach),
-        *(CoachChoice(user.pk, user.name or "A coach", is_refused=True) for user in others),
+        *(CoachChoice(user.pk, user.name or say("A coach"), is_refused=False) for user in reach),
+        *(CoachChoice(user.pk, user.name or say("A coach"), is_refused=True) for user in others),
     ]
 
 
@@ -237,39 +239,41 @@ def history(learner: Learner) -> list[Past]:
         .defer("snapshot", "eligible")
         .order_by("-at", "-pk")[:LONGEST_HISTORY]
     )
-    return [_past(decision) for decision in decisions]
+    language = "de" if learner.language.startswith("de") else "en"
+    return [_past(decision, language) for decision in decisions]
 
 
-def _past(decision: Decision) -> Past:
+def _past(decision: Decision, language: str) -> Past:
     how, tone = _how(decision)
     answer = getattr(decision, "answer", None)
     return Past(
         at=decision.at,
-        what=decision.get_action_display(),
+        what=STEPS[language].get(decision.action, decision.get_action_display()),
         course=decision.enrolment.course.name,
         how=how,
         tone=tone,
-        answer=answer.get_kind_display() if answer else "",
+        answer=say(answer.get_kind_display()) if answer else "",
     )
 
 
 def _how(decision: Decision) -> tuple[str, str]:
     suppression = getattr(decision, "suppression", None)
     if suppression is not None:
-        return f"Not sent: {_first_person(suppression.reason, suppression.get_reason_display())}.", "held"
+        why = _first_person(suppression.reason, suppression.get_reason_display())
+        return say("Not sent: {why}.", why=say(why)), "held"
     sent = [
         one.sent_at for one in decision.deliveries.all() if one.state == Delivery.State.SENT and one.sent_at
     ]
     if sent:
-        return "Sent to you.", "good"
+        return say("Sent to you."), "good"
     if getattr(decision, "manager_ask", None) is not None:
-        return "Your manager was asked to have a word with you.", "person"
+        return say("Your manager was asked to have a word with you."), "person"
     if decision.action == "coach":
-        return "A coach was asked to look.", "person"
+        return say("A coach was asked to look."), "person"
     approval = getattr(decision, "approval", None)
     if approval is not None and approval.state == "waiting":
-        return "Not sent yet: a person looks at it first.", "held"
-    return "On its way, at a time that does not disturb you.", "held"
+        return say("Not sent yet: a person looks at it first."), "held"
+    return say("On its way, at a time that does not disturb you."), "held"
 
 
 def _first_person(reason: str, label: str) -> str:

@@ -1,6 +1,6 @@
 """Sets of cases, in the words of the inbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,7 +24,11 @@ ASKED_THEMSELVES = ("learner_asked", "contest")
 class CaseQuerySet(models.QuerySet["Case"]):
     def visible_to(self, user: User, *, now: datetime) -> "CaseQuerySet":
         """The cases a coach may see: of learners in their care (or in nobody's) who allow it; never their own."""
-        return self.filter(enrolment__learner_id__in=access.in_care_of(user, on=now.date())).allowed()
+        return self.of(access.in_care_of(user, on=now.date()))
+
+    def of(self, learner_ids: Collection[UUID]) -> "CaseQuerySet":
+        """The same, where it is known already who is in the coach's care."""
+        return self.filter(enrolment__learner_id__in=learner_ids).allowed()
 
     def allowed(self) -> "CaseQuerySet":
         """Those whose learner lets coaches see them, or asked for a person."""

@@ -64,6 +64,12 @@ def who_may_be_asked_about(user: User, *, now: datetime) -> Any:
     return Learner.objects.visible_to(user).filter(pk__in=willing)
 
 
+def may_be_asked_about(user: User, learner: Learner) -> bool:
+    """The same of one learner whose case this coach may see, which says that they are in the coach's care."""
+    willing = user.has_role(Role.ADMIN) or gate.allows(learner.pk, Scope.COACH)
+    return willing and Learner.objects.visible_to(user).filter(pk=learner.pk).exists()
+
+
 def why_not(learner: Learner, *, at: datetime, language: str, with_sums: bool = False) -> WhyNot:
     """Everything that was decided up to this moment and why nothing was sent; a fixed number of queries."""
     language = "de" if language.startswith("de") else "en"

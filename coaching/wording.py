@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.utils import timezone
+from django.utils import formats, timezone, translation
 
 from coaching import worktime
 from coaching.models import Case
@@ -91,8 +91,17 @@ def time_left(case: Case, now: datetime) -> str:
 
 
 def day(moment: datetime) -> str:
-    """A moment for people, on the clock that is active: Mon 24 Nov, 09:00."""
-    return timezone.localtime(moment).strftime("%a %-d %b, %H:%M")
+    """A moment for people, on the clock and in the language that are active: Mon 24 Nov, 09:00."""
+    return formats.date_format(timezone.localtime(moment), "D j. M, H:i" if _is_german() else "D j M, H:i")
+
+
+def date_in_words(on: date) -> str:
+    """A day for people, in the language that is active: 24 November 2026."""
+    return formats.date_format(on, "j. F Y" if _is_german() else "j F Y")
+
+
+def _is_german() -> bool:
+    return (translation.get_language() or "").startswith("de")
 
 
 def without_address(body: str) -> str:

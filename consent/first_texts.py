@@ -24,44 +24,44 @@ TEXTS = {
     "record": (
         "Your learning systems send us what you do in your courses. We use these records to support you. If you "
         "switch this off, we stop using them; your courses stay as they are.",
-        "Ihre Lernsysteme melden uns, was Sie in Ihren Kursen tun. Wir nutzen diese Einträge, um Sie zu unterstützen. "
-        "Wenn Sie das ausschalten, nutzen wir sie nicht mehr; Ihre Kurse bleiben, wie sie sind.",
+        "Deine Lernsysteme melden uns, was du in deinen Kursen tust. Wir nutzen diese Einträge, um dich zu "
+        "unterstützen. Wenn du das ausschaltest, nutzen wir sie nicht mehr; deine Kurse bleiben, wie sie sind.",
     ),
     "profile": (
         "We use your course activity to estimate when a little help would be useful. It is never used to judge your "
         "performance. You can switch it off here at any time; your courses stay as they are.",
-        "Wir schätzen aus Ihrer Aktivität in Kursen, wann etwas Hilfe nützlich wäre. Das dient nie dazu, Ihre Leistung "
-        "zu beurteilen. Sie können es hier jederzeit ausschalten; Ihre Kurse bleiben, wie sie sind.",
+        "Wir schätzen aus deiner Aktivität in Kursen, wann etwas Hilfe nützlich wäre. Das dient nie dazu, deine "
+        "Leistung zu beurteilen. Du kannst es hier jederzeit ausschalten; deine Kurse bleiben, wie sie sind.",
     ),
     "nudge": (
         "We may send you a short message or a five-minute lesson, at most twice a week. Switch this off and we will "
         "not write to you. Messages about compulsory training come from elsewhere and are not affected.",
-        "Wir schicken Ihnen manchmal eine kurze Nachricht oder eine Fünf-Minuten-Lektion, höchstens zweimal in der "
-        "Woche. Schalten Sie das aus, schreiben wir Ihnen nicht. Nachrichten zu Pflichtschulungen betrifft das nicht.",
+        "Wir schicken dir manchmal eine kurze Nachricht oder eine Fünf-Minuten-Lektion, höchstens zweimal in der "
+        "Woche. Schaltest du das aus, schreiben wir dir nicht. Nachrichten zu Pflichtschulungen betrifft das nicht.",
     ),
     "manager": (
         "If messages did not help, we may ask your manager to have a word with you. They see what you could use help "
         "with, never a score. Switch this off and they hear nothing from us.",
-        "Wenn Nachrichten nicht geholfen haben, bitten wir vielleicht Ihre Führungskraft um ein Gespräch mit Ihnen. "
-        "Sie sieht, wobei Hilfe gut wäre, nie einen Zahlenwert. Schalten Sie das aus, erfährt sie von uns nichts.",
+        "Wenn Nachrichten nicht geholfen haben, bitten wir vielleicht deine Führungskraft um ein Gespräch mit dir. "
+        "Sie sieht, wobei Hilfe gut wäre, nie einen Zahlenwert. Schaltest du das aus, erfährt sie von uns nichts.",
     ),
     "coach": (
         "A learning coach may look at how your course is going and offer help. They see your name only once they take "
         "your case on. Switch this off and no coach will.",
-        "Ein Lerncoach schaut sich vielleicht an, wie Ihr Kurs läuft, und bietet Hilfe an. Ihren Namen sieht er erst, "
-        "wenn er den Fall übernimmt. Schalten Sie das aus, tut das niemand.",
+        "Ein Lerncoach schaut sich vielleicht an, wie dein Kurs läuft, und bietet Hilfe an. Deinen Namen sieht er "
+        "erst, wenn er den Fall übernimmt. Schaltest du das aus, tut das niemand.",
     ),
     "experiment": (
         "To learn what really helps, we sometimes compare two ways of helping, or helping with leaving alone. Chance "
         "decides. Switch this off and you are not part of any comparison.",
         "Um zu lernen, was wirklich hilft, vergleichen wir manchmal zwei Arten zu helfen, oder Hilfe mit Abwarten. Der "
-        "Zufall entscheidet. Schalten Sie das aus, nehmen Sie an keinem Vergleich teil.",
+        "Zufall entscheidet. Schaltest du das aus, nimmst du an keinem Vergleich teil.",
     ),
     "research": (
         "May we use your learning records, without your name, for research into learning at work? We do so only if "
         "you say yes here.",
-        "Dürfen wir Ihre Lerneinträge ohne Ihren Namen für Forschung zum Lernen im Beruf nutzen? Wir tun das nur, wenn "
-        "Sie hier Ja sagen.",
+        "Dürfen wir deine Lerneinträge ohne deinen Namen für Forschung zum Lernen im Beruf nutzen? Wir tun das nur, "
+        "wenn du hier Ja sagst.",
     ),
 }
 

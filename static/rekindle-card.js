@@ -13,7 +13,7 @@
     section, article { display: grid; gap: .7rem; }
     article { padding: 1rem; border: 1px solid var(--rekindle-line, light-dark(#e6dacb, #3d332c)); border-radius: 12px; background: var(--rekindle-surface, light-dark(#fffdfa, #201a16)); }
     h2, h3, p, ul { margin: 0; } h2 { font-size: 1.1rem; } h3 { font-size: 1rem; }
-    ul { padding-inline-start: 1.1rem; }
+    ul { padding-inline-start: 1.1rem; } details > * + * { margin-top: .4rem; }
     .acts { display: flex; flex-wrap: wrap; gap: .5rem; }
     button, a.go { font: inherit; font-weight: 600; min-height: 40px; padding: .35rem .9rem; border: 1px solid currentColor; border-radius: 10px; background: transparent; color: var(--rekindle-accent, light-dark(#b0451a, #ff9a66)); cursor: pointer; box-sizing: border-box; text-decoration: none; }
     button[disabled] { opacity: .6; cursor: default; }
@@ -123,11 +123,13 @@
       if (one.lesson && /^https?:\/\//.test(one.lesson.url)) {
         article.append(make("a", `${this.words.lesson}: ${one.lesson.title}`, { class: "go", href: one.lesson.url, target: "_top", rel: "noreferrer" }));
       }
-      if (one.why.length) {
+      if (one.why.length || one.looked_at) {
         const why = make("details");
         const list = make("ul");
         list.append(...one.why.map((line) => make("li", line)));
-        why.append(make("summary", this.words.why), list);
+        why.append(make("summary", this.words.why));
+        if (one.why.length) why.append(list);
+        if (one.looked_at) why.append(make("p", one.looked_at));
         article.append(why);
       }
       if (one.answer) {

@@ -16,8 +16,8 @@
   });
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
   const tell = (text) => { status.textContent = text; };
-  document.addEventListener("htmx:sendError", () => tell("No connection. Nothing was changed."));
-  document.addEventListener("htmx:responseError", () => tell("That did not work. Nothing was changed; load the page again."));
+  document.addEventListener("htmx:sendError", () => tell(status.dataset.unsent));
+  document.addEventListener("htmx:responseError", () => tell(status.dataset.refused));
   new MutationObserver(() => {
     clearTimeout(fading);
     if (status.textContent) fading = setTimeout(() => tell(""), 12000);
@@ -52,7 +52,7 @@
       htmx.process(fresh);
       reveal();
     }
-    tell("Somebody changed what may be shown. This page is up to date.");
+    tell(status.dataset.reread);
   }
   async function listen() {
     const region = document.querySelector("[data-listens-to]");
@@ -92,6 +92,11 @@
   document.addEventListener("keydown", (event) => {
     const region = event.target.closest && event.target.closest("[data-shortcuts]");
     if (!region || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const sheet = event.key === "Escape" && event.target.closest(".acts > details[open]");
+    if (sheet) { // closed again, with nothing done and nothing typed lost
+      sheet.open = false;
+      return sheet.querySelector("summary").focus();
+    }
     if (event.target.matches("input, textarea, select")) return;
     if (event.key === "?") {
       dialog.showModal();

@@ -72,6 +72,7 @@ def suggestions(who: Learner, *, now: datetime) -> list[dict[str, Any]]:
             if one.lesson_key
             else None,
             "why": one.why.sentences,
+            "looked_at": one.why.looked_at,
             "answer": one.answer.kind if one.answer else None,
         }
         for one in own.suggestions(who, now=now, anywhere=True)

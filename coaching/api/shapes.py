@@ -62,6 +62,9 @@ class SuggestionShape(serializers.Serializer):
     body = serializers.CharField()
     lesson = LessonShape(allow_null=True)
     why = serializers.ListField(child=serializers.CharField())
+    looked_at = serializers.CharField(
+        help_text="whether a person looked at it before it was sent, in a sentence"
+    )
     answer = serializers.ChoiceField(choices=Answer.Kind.choices, allow_null=True)
 
 

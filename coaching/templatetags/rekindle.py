@@ -1,13 +1,13 @@
 """Icons, and moments in words."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from coaching import lesson_steps, wording
+from coaching import lesson_steps, own_words, wording
 from interventions.models import LessonText
 
 register = template.Library()
@@ -61,6 +61,18 @@ def icon(name: str) -> SafeString:
 def when(moment: datetime | None) -> str:
     """A moment for people: Mon 24 Nov, 09:00."""
     return wording.day(moment) if moment else ""
+
+
+@register.filter
+def day(moment: date | None) -> str:
+    """A day for people, in the language that is active: 24 November 2026."""
+    return wording.date_in_words(moment) if moment else ""
+
+
+@register.simple_tag
+def say(text: str, **values: object) -> str:
+    """These words in the language of whoever reads their own page."""
+    return own_words.say(text, **values)
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from coaching.models import Case
 from coaching.views.me import myself
-from coaching.views.pages import for_role, person
+from coaching.views.pages import for_learner, for_role, person
 from consent import gate
 from consent.scopes import Scope
 from learners import access
@@ -44,7 +44,7 @@ def of_case(request: HttpRequest, case_id: UUID, signal: str) -> HttpResponse:
     )
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_safe
 def of_mine(request: HttpRequest, enrolment_id: int, signal: str) -> HttpResponse:
     """For the learner, about their own course, while they let their activity be used."""
@@ -75,7 +75,7 @@ def statement(request: HttpRequest, statement_id: UUID) -> HttpResponse:
     return _statement(request, statement_id)
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_safe
 def my_statement(request: HttpRequest, statement_id: UUID) -> HttpResponse:
     """What a system sent about the learner who is signed in, word for word."""

@@ -1,5 +1,6 @@
 """The coach's inbox: what needs a decision, with everything needed to decide it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from coaching.models import Case, DismissReason
 from coaching.querysets import CaseQuerySet
 from coaching.timeline import timeline
 from coaching.views.pages import for_role, is_part, person, show
+from coaching.why_not import may_be_asked_about
 from consent import gate
 from consent.scopes import Scope
 from interventions import explain
@@ -112,14 +114,16 @@ def inbox(request: HttpRequest, case_id: UUID | None = None) -> HttpResponse:
         if case_id is None:
             return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
         return _decide(request, user, view, case_id, now)
-    cases = Case.objects.visible_to(user, now=now)
+    care = access.in_care_of(user, on=now.date())
+    cases = Case.objects.of(care)
     chosen = get_object_or_404(cases.for_reading(), pk=case_id) if case_id is not None else None
-    context = _board(cases, user, view, chosen, now, on_its_own=case_id is not None)
+    context = _board(cases, care, user, view, chosen, now, on_its_own=case_id is not None)
     return show(request, "inbox.html", context, part="board")
 
 
 def _decide(request: HttpRequest, user: User, view: str, case_id: UUID, now: datetime) -> HttpResponse:
-    cases = Case.objects.visible_to(user, now=now)
+    care = access.in_care_of(user, on=now.date())
+    cases = Case.objects.of(care)
     case = get_object_or_404(cases.for_reading(), pk=case_id)
     order = list(cases.view(view, by=user.pk, now=now).values_list("pk", flat=True)[:LONGEST_LIST])
     form = Decide(request.POST)
@@ -127,17 +131,23 @@ def _decide(request: HttpRequest, user: User, view: str, case_id: UUID, now: dat
     if not form.is_valid():
         said_nothing = "decision" in form.errors or "version" in form.errors
         fault = "Use one of the buttons." if said_nothing else "Look at the dates and texts you gave again."
-        context = _board(cases, user, view, case, now, on_its_own=True) | {"fault": fault, "kept": kept}
+        context = _board(cases, care, user, view, case, now, on_its_own=True) | {"fault": fault, "kept": kept}
         return show(request, "inbox.html", context, part="board", status=422, focus="fault")
     try:
         said = _apply(case, user, form.cleaned_data, now)
     except casework.StaleVersion as stale:
-        context = _board(cases, user, view, stale.case, now, on_its_own=True)
+        context = _board(cases, care, user, view, stale.case, now, on_its_own=True)
         context |= {"stale": _who_was_first(stale, user), "kept": kept}
         return show(request, "inbox.html", context, part="board", status=409, focus="stale")
     except casework.NotNow as fault:
-        context = _board(cases, user, view, case, now, on_its_own=True) | {"fault": str(fault), "kept": kept}
+        context = _board(cases, care, user, view, case, now, on_its_own=True) | {
+            "fault": str(fault),
+            "kept": kept,
+        }
         return show(request, "inbox.html", context, part="board", status=422, focus="fault")
+    if form.cleaned_data["decision"] == "apart":
+        care = access.in_care_of(user, on=now.date())
+        cases = Case.objects.of(care)
     if form.cleaned_data["decision"] in ("accept", "note"):
         chosen = cases.for_reading().filter(pk=case_id).first()
     else:
@@ -149,7 +159,7 @@ def _decide(request: HttpRequest, user: User, view: str, case_id: UUID, now: dat
     if not is_part(request):
         messages.info(request, said)
         return redirect(address)
-    context = _board(cases, user, view, chosen, now, on_its_own=chosen is not None)
+    context = _board(cases, care, user, view, chosen, now, on_its_own=chosen is not None)
     return push_url(
         show(request, "inbox.html", context, part="board", say=said, focus="case" if chosen else "list"),
         address,
@@ -237,7 +247,14 @@ def _who_was_first(stale: casework.StaleVersion, user: User) -> dict[str, Any]:
 
 
 def _board(
-    cases: CaseQuerySet, user: User, view: str, chosen: Case | None, now: datetime, *, on_its_own: bool
+    cases: CaseQuerySet,
+    care: Collection[UUID],
+    user: User,
+    view: str,
+    chosen: Case | None,
+    now: datetime,
+    *,
+    on_its_own: bool,
 ) -> dict[str, Any]:
     """Views with their counts, the list, and the case that is open."""
     listening = open_pages.shown(open_pages.of_role(open_pages.COACHES))
@@ -258,7 +275,7 @@ def _board(
         "view_name": VIEWS[view][0],
         "views": [(key, name, icon, counts[key]) for key, (name, icon) in VIEWS.items()],
         "overdue": counts["overdue"],
-        "looks": SecondLook.objects.visible_to(user, now=now).open().count(),
+        "looks": SecondLook.objects.of(care).open().count(),
         "rows": rows,
         "empty": EMPTY[view],
         "on_its_own": on_its_own,
@@ -321,6 +338,7 @@ def _detail(case: Case, user: User, now: datetime) -> dict[str, Any]:
         "can_approve": is_open and not case.is_escalation,
         "routes": routes,
         "suggested": _suggested(case, user),
+        "may_ask_why_not": may_be_asked_about(user, learner),
         "colleagues": [
             (one.pk, one.name or str(one)) for one in choosing.eligible(case, now=now) if one.pk != user.pk
         ]

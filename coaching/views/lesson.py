@@ -12,13 +12,13 @@ from django_htmx.http import push_url
 
 from coaching import lesson_steps
 from coaching.views.me import myself
-from coaching.views.pages import for_role, is_part, show
+from coaching.views.pages import for_learner, is_part, show
 from interventions import catalogue, lessons
 from interventions.models import Decision, Delivery, Lesson, LessonText, LessonVisit
-from learners.models import Learner, Role
+from learners.models import Learner
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_http_methods(["GET", "HEAD", "POST"])
 def lesson(request: HttpRequest, key: str) -> HttpResponse:
     """The lesson at the step where its reader is. What was begun can be finished, whatever became of the lesson."""

@@ -33,7 +33,7 @@ WORDS: dict[str, dict[str, str]] = {
         "to_page": "Zu meiner Seite",
         "stop": "Keine Vorschläge mehr",
         "stop_text": "Wir schicken dir dann keine Nachrichten und keine kurzen Lektionen. Deine Kurse bleiben, wie "
-        "sie sind, und unter „My choices“ kannst du Vorschläge jederzeit wieder einschalten.",
+        "sie sind, und unter „Meine Auswahl“ kannst du Vorschläge jederzeit wieder einschalten.",
         "stop_button": "Vorschläge ausschalten",
         "stopped": "Vorschläge sind aus. Das gilt ab sofort.",
         "closed_title": "Dieser Link ist geschlossen",

@@ -15,14 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from coaching import apart, open_pages, own
 from coaching.mail_notice import notice
-from coaching.views.pages import for_role, is_part, person, show
+from coaching.own_words import say
+from coaching.views.pages import for_learner, is_part, person, show
 from consent import gate, record, subject_requests
 from consent.actors import Party
 from consent.models import ConsentScope
 from consent.scopes import Scope
 from interventions import answers, catalogue
 from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonText, LessonVisit
-from learners.models import CoachConflict, Enrolment, Learner, Role
+from learners.models import CoachConflict, Enrolment, Learner
 
 HELPED = "Thank you. That tells us what to suggest, and nothing about you."
 THANKS = {
@@ -43,14 +44,14 @@ def myself(request: HttpRequest) -> Learner:
     return learner
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_safe
 def me(request: HttpRequest) -> HttpResponse:
     """What is suggested now, what we know about each course, and the lessons."""
     return show(request, "me.html", _overview(myself(request), timezone.now()), part="main")
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_POST
 def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Keeps one of the four answers to a suggestion."""
@@ -67,27 +68,27 @@ def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     if request.POST.get("helped") in ("yes", "no"):
         answers.helped(decision=decision, did=request.POST["helped"] == "yes")
         if not is_part(request):
-            messages.info(request, HELPED)
+            messages.info(request, say(HELPED))
             return redirect("me")
         return show(
             request,
             "me.html",
             _overview(learner, now),
             part="main",
-            say=HELPED,
+            say=say(HELPED),
             focus=f"suggestion-{decision.pk}",
         )
     if kind not in Answer.Kind.values:
         return show(
             request,
             "me.html",
-            _overview(learner, now) | {"fault": "Choose one of the four answers."},
+            _overview(learner, now) | {"fault": say("Choose one of the four answers.")},
             part="main",
             status=422,
             focus="fault",
         )
     answers.answer(decision=decision, kind=kind, now=now, text=request.POST.get("text", "")[:LONGEST_TEXT])
-    said = THANKS[Answer.Kind(kind)]
+    said = say(THANKS[Answer.Kind(kind)])
     if not is_part(request):
         messages.info(request, said)
         return redirect("me")
@@ -96,7 +97,7 @@ def answer(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     )
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_POST
 def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     """ "Something is wrong", or a call for help, about one course: brings a person."""
@@ -107,7 +108,7 @@ def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     if kind not in (HelpRequest.Kind.HELP, HelpRequest.Kind.CONTEST):
         raise Http404
     answers.ask_for_help(enrolment=enrolment, kind=kind, text=text, now=now)
-    said = "Thank you. A person will look at this and answer you."
+    said = say("Thank you. A person will look at this and answer you.")
     if not is_part(request):
         messages.info(request, said)
         return redirect("me")
@@ -116,7 +117,7 @@ def ask(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     )
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_http_methods(["GET", "HEAD", "POST"])
 def choices(request: HttpRequest) -> HttpResponse:
     """What each purpose means, and a switch for each that works at once."""
@@ -132,10 +133,10 @@ def choices(request: HttpRequest) -> HttpResponse:
     by = Party("user", user.pk)
     if request.POST.get("allow") == "yes":
         record.grant(subject=learner.pk, scope=scope, by=by, now=now, language=learner.language)
-        said = f"On: {own.NAMES[scope]}."
+        said = say("On: {name}.", name=say(own.NAMES[scope]))
     else:
         record.withdraw(subject=learner.pk, scope=scope, by=by, now=now, language=learner.language)
-        said = f"Off: {own.NAMES[scope]}. This holds from now on."
+        said = say("Off: {name}. This holds from now on.", name=say(own.NAMES[scope]))
     if not is_part(request):
         messages.info(request, said)
         return redirect("choices")
@@ -144,7 +145,7 @@ def choices(request: HttpRequest) -> HttpResponse:
     )
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_POST
 def choose_coach(request: HttpRequest, user_id: UUID) -> HttpResponse:
     """Rather not this person, or fine again. Nobody is asked why."""
@@ -155,10 +156,12 @@ def choose_coach(request: HttpRequest, user_id: UUID) -> HttpResponse:
     act: dict[str, Any] = {"learner_id": learner.pk, "user_id": user_id, "by": user.pk, "now": now}
     if request.POST.get("meet") == "yes":
         apart.meet_again(**act)
-        said = f"{choice.name} may help you again."
+        said = say("{name} may help you again.", name=choice.name)
     else:
         apart.keep(**act, said_by=CoachConflict.By.LEARNER)
-        said = f"{choice.name} will not look at your learning. Somebody else helps if there is need."
+        said = say(
+            "{name} will not look at your learning. Somebody else helps if there is need.", name=choice.name
+        )
     if not is_part(request):
         messages.info(request, said)
         return redirect("choices")
@@ -171,14 +174,14 @@ def _choices(learner: Learner, now: datetime) -> dict[str, Any]:
     return {"choices": own.choices(learner, now=now), "coaches": own.coaches_of(learner, now=now)}
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Everything we decided to do for the learner, what was not sent included, with the reason."""
     return show(request, "history.html", {"past": own.history(myself(request))}, part="main")
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_POST
 def my_data(request: HttpRequest) -> HttpResponse:
     """Everything we hold about the learner, as a file."""

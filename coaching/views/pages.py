@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django_htmx.http import trigger_client_event
@@ -37,6 +37,21 @@ def for_role(*roles: Role) -> Callable[[View[P]], View[P]]:
         return page
 
     return decorate
+
+
+def for_learner(view: View[P]) -> View[P]:
+    """The same for a learner's own pages, which are in the learner's language: words, days, what forms complain of."""
+
+    @for_role(Role.LEARNER)
+    @wraps(view)
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        learner = person(request).learner
+        with translation.override(
+            "de" if learner is not None and learner.language.startswith("de") else "en"
+        ):
+            return view(request, *args, **kwargs)
+
+    return page
 
 
 def person(request: HttpRequest) -> User:

@@ -11,12 +11,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from coaching.own_words import put_in_words, say
 from coaching.views.me import myself
-from coaching.views.pages import for_role, is_part, show
+from coaching.views.pages import for_learner, is_part, show
 from consent import gate
 from consent.scopes import Scope
 from learners import profiles
-from learners.models import Competency, Course, Goal, Learner, Level, Preferences, Role
+from learners.models import Competency, Course, Goal, Learner, Level, Preferences
 
 LONGEST_WORDS = 1000
 
@@ -50,9 +51,9 @@ class PreferencesForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         start, end = cleaned.get("quiet_from"), cleaned.get("quiet_to")
         if (start is None) != (end is None) and not self.errors:
-            raise ValidationError("Quiet hours need both a beginning and an end, or neither.")
+            raise ValidationError(say("Quiet hours need both a beginning and an end, or neither."))
         if start is not None and start == end:
-            raise ValidationError("Quiet hours cannot begin and end at the same time.")
+            raise ValidationError(say("Quiet hours cannot begin and end at the same time."))
         return cleaned
 
 
@@ -82,19 +83,21 @@ class GoalForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("competency") and cleaned.get("course"):
-            raise ValidationError("Choose a competency or a course, not both.")
+            raise ValidationError(say("Choose a competency or a course, not both."))
         if not any(cleaned.get(name) for name in ("competency", "course", "words")) and not self.errors:
-            raise ValidationError("Say what you want to reach: a competency, a course or your own words.")
+            raise ValidationError(
+                say("Say what you want to reach: a competency, a course or your own words.")
+            )
         return cleaned
 
     def clean_by_date(self) -> Any:
         day = self.cleaned_data["by_date"]
         if day < self.today:
-            raise ValidationError("Choose a day from today on.")
+            raise ValidationError(say("Choose a day from today on."))
         return day
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """The learner's own profile, and each change to it."""
@@ -132,6 +135,8 @@ class _Page:
             auto_id="preferences-%s",
         )
         self.goal = GoalForm(data("goal"), learner=learner, now=now, auto_id="goal-%s")
+        for form in (self.level, self.preferences, self.goal):
+            put_in_words(form)
 
     def say_level(self) -> HttpResponse:
         if not self.level.is_valid():
@@ -140,19 +145,19 @@ class _Page:
         profiles.say_level(
             learner=self.learner, competency=chosen["competency"], level=chosen["level"], now=self.now
         )
-        return self.done(f"Noted: {chosen['competency'].name}.", "skills")
+        return self.done(say("Noted: {name}.", name=chosen["competency"].name), "skills")
 
     def take_back(self) -> HttpResponse:
         competency = Competency.objects.filter(pk=_number(self.request.POST.get("competency"))).first()
         if competency is None or not profiles.take_back(learner=self.learner, competency=competency):
             raise Http404
-        return self.done(f"Removed: your word on {competency.name}.", "skills")
+        return self.done(say("Removed: your word on {name}.", name=competency.name), "skills")
 
     def prefer(self) -> HttpResponse:
         if not self.preferences.is_valid():
             return self.show(status=422, focus="preferences-fault")
         profiles.set_preferences(learner=self.learner, now=self.now, **self.preferences.cleaned_data)
-        return self.done("Saved how you like to learn.", "preferences")
+        return self.done(say("Saved how you like to learn."), "preferences")
 
     def set_goal(self) -> HttpResponse:
         if self.goal.is_valid():
@@ -160,10 +165,11 @@ class _Page:
                 profiles.set_goal(learner=self.learner, now=self.now, **self.goal.cleaned_data)
             except profiles.TooManyGoals:
                 self.goal.add_error(
-                    None, f"You have {profiles.MOST_GOALS} open goals. Finish or remove one first."
+                    None,
+                    say("You have {most} open goals. Finish or remove one first.", most=profiles.MOST_GOALS),
                 )
             else:
-                return self.done("Your goal is set.", "goals")
+                return self.done(say("Your goal is set."), "goals")
         return self.show(status=422, focus="goal-fault")
 
     def end_goal(self) -> HttpResponse:
@@ -172,9 +178,9 @@ class _Page:
             raise Http404
         if self.request.POST.get("do") == "drop":
             goal.delete()
-            return self.done("The goal is removed.", "goals")
+            return self.done(say("The goal is removed."), "goals")
         profiles.reach(goal=goal, now=self.now)
-        return self.done("Well done. The goal is reached.", "goals")
+        return self.done(say("Well done. The goal is reached."), "goals")
 
     def done(self, said: str, focus: str) -> HttpResponse:
         """What was said, on a fresh page."""

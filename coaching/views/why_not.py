@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from coaching.own_words import put_in_words, say
 from coaching.views.me import myself
-from coaching.views.pages import for_role, person
+from coaching.views.pages import for_learner, for_role, person
 from coaching.why_not import EARLIEST_YEAR, LOOK_BACK, next_look, who_may_be_asked_about, why_not
 from learners import access
 from learners.models import Learner, Role
@@ -33,11 +34,12 @@ class MomentForm(forms.Form):
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
+        put_in_words(self)
 
     def clean_at(self) -> datetime:
         at: datetime = self.cleaned_data["at"] or self.now
         if not datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC) <= at <= self.now:
-            raise forms.ValidationError("Choose a moment that has passed.")
+            raise forms.ValidationError(say("Choose a moment that has passed."))
         return at
 
 
@@ -67,7 +69,7 @@ def of_learner(request: HttpRequest, learner_id: UUID) -> HttpResponse:
     return _page(request, learner, now, language=user.language, is_own=False)
 
 
-@for_role(Role.LEARNER)
+@for_learner
 @require_safe
 def of_mine(request: HttpRequest) -> HttpResponse:
     """The same for the learner who is signed in, about themself."""

@@ -226,11 +226,14 @@ class PolicyForm(forms.Form):
         for section in SECTIONS:
             yield section, [self[field_name(place.place)] for place in section.places]
 
-    def matrix(self) -> Iterator[tuple[str, str, list[forms.BoundField]]]:
-        """The rows of the routing matrix: role impact, band, a field for each number of attempts."""
+    def matrix(self) -> Iterator[tuple[str, str, list[tuple[str, forms.BoundField]]]]:
+        """The rows of the routing matrix: role impact, band, a field for each number of attempts, with its name."""
         for impact in IMPACTS:
             for band in RISK_BANDS:
-                cells = [self[field_name(f"matrix.{impact}.{band}.{attempts}")] for attempts in ATTEMPTS]
+                cells = [
+                    (ATTEMPT_NAMES[attempts], self[field_name(f"matrix.{impact}.{band}.{attempts}")])
+                    for attempts in ATTEMPTS
+                ]
                 yield _IMPACT_NAMES[impact], _BAND_NAMES[band], cells
 
     def clean(self) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """A rule as a form: conditions by choice, a number where one is needed, and what follows."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 
-from interventions import catalogue_data
+from interventions import catalogue, catalogue_data
 from interventions.models import Lesson, MessageText, Rule
-from interventions.rules import condition
+from interventions.rules import condition, store
 from interventions.rules.condition import (
     AT_LEAST,
     BELOW,
@@ -44,6 +46,26 @@ def questions() -> list[tuple[str, str]]:
     return found
 
 
+class LessonField(forms.ModelChoiceField):
+    """The lessons that can be given today, by title. One that was chosen before stays, and says why nobody gets it."""
+
+    def __init__(self, *, chosen: int | None, today: date, **kwargs: Any) -> None:
+        self.today = today
+        offered = Lesson.objects.filter(
+            Q(pk__in=Lesson.objects.suggestible(on=today).values("pk")) | Q(pk=chosen)
+        )
+        super().__init__(
+            offered.prefetch_related(catalogue.texts_in_use()).order_by("key"), required=False, **kwargs
+        )
+
+    def label_from_instance(self, lesson: Any) -> str:
+        title = catalogue.lesson_text(lesson, "en").title if lesson.texts.all() else ""
+        called = f"{title} ({lesson.key})" if title else lesson.key
+        if closed := store.why_closed(lesson, self.today):
+            return f"{called}: not suggested, {closed}"
+        return f"{called}, until {lesson.expires_on:%-d %B %Y}" if lesson.expires_on else called
+
+
 class RuleForm(forms.ModelForm):
     """A draft. ``when()`` is the typed condition of a valid form."""
 
@@ -76,7 +98,7 @@ class RuleForm(forms.ModelForm):
         }
         widgets = {"expires_on": forms.DateInput(attrs={"type": "date"})}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields = {
@@ -98,10 +120,9 @@ class RuleForm(forms.ModelForm):
             self.fields[f"what_{number}"] = forms.CharField(
                 required=False, max_length=500, label="Of what (address)"
             )
-        lessons = Lesson.objects.filter(is_active=True).order_by("key")
-        self.fields["lesson"] = forms.ModelChoiceField(
-            lessons,
-            required=False,
+        self.fields["lesson"] = LessonField(
+            chosen=self.instance.lesson_id,
+            today=today,
             label=self.fields["lesson"].label,
             empty_label="The one that suits: of the weakest competency, else of the role",
         )

@@ -104,7 +104,7 @@ class RuleAdmin(admin.ModelAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A new rule, as a draft."""
-        form = RuleForm(request.POST or None)
+        form = RuleForm(request.POST or None, today=timezone.now().date())
         if request.method == "POST" and form.is_valid():
             return self._keep(request, form.cleaned_data["key"], form)
         return self._page(request, "edit.html", title="New rule", form=form, rule=None)
@@ -121,7 +121,7 @@ class RuleAdmin(admin.ModelAdmin):
         )
         if draft is not None and draft.pk != rule.pk:
             return HttpResponseRedirect(reverse(CHANGE, args=[draft.pk]))
-        form = RuleForm(request.POST or None, instance=rule)
+        form = RuleForm(request.POST or None, instance=rule, today=timezone.now().date())
         if request.method == "POST" and form.is_valid():
             return self._keep(request, rule.key, form)
         title = f"{rule.title}: " + ("draft" if draft else "a new draft from what was in force")

@@ -1,7 +1,8 @@
 """Where a model does not know, or may be wrong, a person looks: second looks, and models that could not be used."""
 
+from collections.abc import Collection
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import F, Q
@@ -20,7 +21,11 @@ class SecondLookQuerySet(models.QuerySet["SecondLook"]):
 
     def visible_to(self, user: User, *, now: datetime) -> "SecondLookQuerySet":
         """Those a coach may answer: of learners in their care (or in nobody's) who allow it; never their own."""
-        return self.filter(enrolment__learner_id__in=access.in_care_of(user, on=now.date())).allowed()
+        return self.of(access.in_care_of(user, on=now.date()))
+
+    def of(self, learner_ids: Collection[UUID]) -> "SecondLookQuerySet":
+        """The same, where it is known already who is in the coach's care."""
+        return self.filter(enrolment__learner_id__in=learner_ids).allowed()
 
     def allowed(self) -> "SecondLookQuerySet":
         """Those whose learner lets their activity be used and a coach look."""

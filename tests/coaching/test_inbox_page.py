@@ -1,6 +1,7 @@
 """The coach's inbox, as seen and used."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -8,15 +9,26 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from time_machine import travel
 
-from coaching import casework
+from coaching import casework, inbox
 from coaching.models import Case, Note
+from coaching.templatetags.rekindle import when
 from consent import record
 from consent.actors import SYSTEM
 from consent.models import AuditEntry
 from consent.scopes import Scope
+from interventions.models import Escalation
+from learners import access
+from learners.models import UnitCoach
 from tests.coaching.parts import HTMX, fragment, main_part
-from tests.support.coaching import NOW, Circle, make_approval_case, make_circle, make_escalation_case
-from tests.support.learners import make_coach
+from tests.support.coaching import (
+    NOW,
+    Circle,
+    make_approval_case,
+    make_circle,
+    make_decision,
+    make_escalation_case,
+)
+from tests.support.learners import make_coach, make_unit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now_is")]
 
@@ -47,6 +59,7 @@ def test_it_tells_the_whole_story_of_a_case(coach: Client, circle: Circle) -> No
     assert "Delivered on the learner&#x27;s page" in page
     assert 'class="used"' in page  # the cell of the matrix
     assert "0 of 2 alerts used" in page
+    assert f"due {when(case.due_at)}" in page
 
 
 def test_it_hides_other_coaches_cases(coach: Client) -> None:
@@ -205,3 +218,63 @@ def test_it_asks_the_database_the_same_number_of_times_however_long_the_list(
         make_approval_case(make_circle(coach=circle.coach), now=NOW + timedelta(minutes=number))
 
     assert queries() == few
+
+
+class TestWhyNotSomethingElse:
+    """From the case to the page that tells every decision about the learner, for whoever may open that page."""
+
+    def link(self, circle: Circle) -> str:
+        return f'href="/why-not/{circle.learner.pk}/"'
+
+    def test_it_leads_where_the_coach_may_go(self, coach: Client, circle: Circle) -> None:
+        case = make_approval_case(circle)
+
+        assert self.link(circle) in coach.get(f"/inbox/{case.pk}/").content.decode()
+        assert coach.get(f"/why-not/{circle.learner.pk}/").status_code == 200
+
+    def test_it_leads_nowhere_for_who_refuses_coaches_but_asked_for_a_person(
+        self, coach: Client, circle: Circle
+    ) -> None:
+        decision = make_decision(circle.enrolment, action="coach", reasons=["learner_asked"])
+        assert decision.episode_id is not None
+        Escalation.objects.create(
+            decision=decision, episode_id=decision.episode_id, exemption="learner_asked", at=NOW
+        )
+        inbox.collect(now=NOW)
+        case = Case.objects.get()
+        record.withdraw(subject=circle.learner.pk, scope=Scope.COACH, by=SYSTEM, now=NOW)
+
+        answer = coach.get(f"/inbox/{case.pk}/")
+
+        assert answer.status_code == 200
+        assert self.link(circle) not in answer.content.decode()
+        assert coach.get(f"/why-not/{circle.learner.pk}/").status_code == 404
+
+    def test_it_leads_nowhere_for_who_only_helps_in_the_unit(self, client: Client, circle: Circle) -> None:
+        unit = make_unit()
+        circle.learner.unit = unit
+        circle.learner.save(update_fields=["unit"])
+        helper = make_coach()
+        UnitCoach.objects.create(unit=unit, user=helper)
+        case = make_approval_case(circle)
+        client.force_login(helper)
+
+        answer = client.get(f"/inbox/{case.pk}/")
+
+        assert answer.status_code == 200
+        assert (self.link(circle) in answer.content.decode()) == (
+            client.get(f"/why-not/{circle.learner.pk}/").status_code == 200
+        )
+
+
+def test_it_finds_out_once_who_is_in_the_coachs_care(
+    coach: Client, circle: Circle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_approval_case(circle)
+    find = Mock(wraps=access.in_care_of)
+    monkeypatch.setattr(access, "in_care_of", find)
+
+    page = coach.get("/inbox/").content.decode()
+
+    assert circle.learner.pseudonym in page
+    assert find.call_count == 1  # a dozen queries over everybody below the coach

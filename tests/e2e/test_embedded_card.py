@@ -97,6 +97,8 @@ def test_it_shows_a_suggestion_and_takes_an_answer_by_keyboard(
     page = open_page(COMPONENT)
     page.get_by_role("heading", name="Pick up where you left").wait_for()
 
+    page.get_by_text("Why this?").click()
+    page.get_by_text("no person looked at it before").wait_for()
     page.locator("#before").focus()
     by_tab(page, "Did it")
     page.keyboard.press("Enter")

@@ -150,6 +150,22 @@ def test_it_takes_a_coachs_approval(visit: Visit, by_key: bool) -> None:
     assert Case.objects.get(pk=case.pk).state == "closed"
 
 
+def test_escape_closes_what_a_key_opened_and_decides_nothing(visit: Visit) -> None:
+    circle = make_circle()
+    case = make_approval_case(circle, now=timezone.now())
+    page = visit(circle.coach)
+    dismiss = page.locator("details[data-key='3']")
+
+    page.locator("button[value=approve]").focus()
+    page.keyboard.press("3")
+    assert dismiss.get_attribute("open") is not None
+    page.keyboard.press("Escape")
+
+    assert dismiss.get_attribute("open") is None
+    assert page.evaluate("document.activeElement.textContent").strip().startswith("Dismiss")
+    assert Case.objects.get(pk=case.pk).state == "open"
+
+
 def test_it_shows_an_administrator_thresholds_by_form(visit: Visit) -> None:
     page = visit(make_user(Role.ADMIN), "/admin/interventions/policy/")
 

@@ -96,6 +96,7 @@ class TestPolicies:
 
         assert 'name="matrix__critical__high__2"' in page
         assert "Routing matrix" in page
+        assert "Critical role, high risk, </span>After two or more</label>" in page
         assert "{&quot;" not in page
 
     def test_it_starts_a_draft_from_an_older_version(self, admin: Client) -> None:

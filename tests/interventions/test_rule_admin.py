@@ -18,6 +18,7 @@ from learners.models import DeclaredAttribute, Enrolment, Learner, Role
 from tests.interventions.test_triggers import snapshot
 from tests.support.interventions import make_admin, make_enrolment, make_policy, make_rule
 from tests.support.learners import make_user
+from tests.support.lessons import make_lesson
 
 pytestmark = pytest.mark.django_db
 ADD = "admin:interventions_rule_add"
@@ -100,6 +101,28 @@ class TestForm:
 
         assert says in page.content.decode()
         assert not Rule.objects.filter(key="quiet").exists()
+
+    def test_it_offers_the_lessons_that_can_be_given_by_title(self, admin: Client) -> None:
+        today = timezone.now().date()
+        lasting = make_lesson(key="lasting", expires_on=today + timedelta(days=1))
+        make_lesson(key="gone", expires_on=today)
+        make_lesson(key="unpublished", published=False)
+
+        page = admin.get(reverse(ADD)).content.decode()
+
+        title = lasting.texts.get().title
+        assert f"{title} (lasting), until {lasting.expires_on:%-d %B %Y}" in page
+        assert "(gone)" not in page
+        assert "(unpublished)" not in page
+
+    def test_a_lesson_that_was_chosen_and_expired_stays_chosen_and_says_so(self, admin: Client) -> None:
+        lesson = make_lesson(key="gone", expires_on=timezone.now().date())
+        rule = make_rule(key="quiet", state="draft", action="lesson", lesson=lesson)
+
+        page = admin.get(reverse(CHANGE, args=[rule.pk])).content.decode()
+
+        assert f'<option value="{lesson.pk}" selected>' in page
+        assert "(gone): not suggested, it has expired" in page
 
     def test_it_edits_what_was_in_force_as_a_new_draft(self, admin: Client) -> None:
         live = make_rule(key="quiet")

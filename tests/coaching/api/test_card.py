@@ -12,7 +12,7 @@ from consent import audit, record
 from consent.actors import SYSTEM
 from consent.scopes import Scope
 from interventions import tokens
-from interventions.models import Answer, ApiToken
+from interventions.models import Answer, ApiToken, Approval
 from tests.coaching.api.conftest import Api, asking
 from tests.support.coaching import NOW, Circle, make_card, make_circle, make_decision
 
@@ -40,6 +40,20 @@ def test_it_shows_the_learners_suggestions_in_their_language(card: Api, circle: 
     assert len(told["suggestions"]) == 1
     assert told["words"]["not_now"] == "Jetzt nicht"
     assert audit.about(circle.learner.pk).filter(action="api.read.card").exists()
+
+
+@pytest.mark.parametrize(("was_approved", "told"), [(True, "Ein Mensch hat"), (False, "Das ging von selbst")])
+def test_it_tells_whether_a_person_looked_at_it_before(
+    card: Api, circle: Circle, was_approved: bool, told: str
+) -> None:
+    circle.learner.language = "de"
+    circle.learner.save(update_fields=["language"])
+    decision = make_decision(circle.enrolment)
+    make_card(decision)
+    if was_approved:
+        Approval.objects.create(decision=decision, asked_at=NOW, state="approved", answered_at=NOW)
+
+    assert card("card/").json()["suggestions"][0]["looked_at"].startswith(told)
 
 
 def test_it_keeps_an_answer(card: Api, circle: Circle) -> None:
