@@ -101,8 +101,8 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
     )
     if not rested:
         return None
-    chosen = worth(hit.action, snapshot.impact, policy)
-    cannot = _cannot_reach(snapshot, policy) or ("not_worth_it" if chosen.expected <= 0 else "")
+    chosen = worth(hit.action, snapshot.impact, policy, snapshot.compared)
+    cannot = _cannot_reach(snapshot, policy) or objection(chosen, policy)
     if cannot:
         return Choice(
             "monitor",
@@ -110,6 +110,8 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
             expected_value=chosen.expected,
             review_at=triggers.next_review_at(snapshot, policy),
         )
+    if snapshot.hold is not None:
+        return _held(snapshot, policy, (), triggers.risk_band(snapshot, policy), chosen, (chosen,))
     lesson, propensity = _lesson(snapshot, hit.action, 0, hit)
     return Choice(
         action=hit.action,
@@ -121,7 +123,7 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
         band=triggers.risk_band(snapshot, policy),
         lesson=lesson,
         propensity=propensity,
-        eligible=tuple(worth(name, snapshot.impact, policy) for name in LEARNER_DIRECTED),
+        eligible=tuple(worth(name, snapshot.impact, policy, snapshot.compared) for name in LEARNER_DIRECTED),
         expected_value=chosen.expected,
         rule=(hit.key, hit.version),
         asks=True,  # nobody was flagged, so there is nothing by which it could be measured how often that was right
@@ -236,6 +238,8 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     action: str = policy.matrix[snapshot.impact][level][min(failed, 2)]
     reasons = [f"matrix:{snapshot.impact}:{level}:{min(failed, 2)}"]
     exemption = ""
+    if action == "monitor":
+        return _nothing(snapshot, policy, held, band, "left_at_watching")
     if action in LEARNER_DIRECTED:
         cannot = _cannot_reach(snapshot, policy)
         if cannot and level == HIGH:

@@ -12,9 +12,10 @@ from consent import gate
 from consent.scopes import Scope
 from interventions import catalogue, earning, holds, lifts, seen
 from interventions.addresses import beyond_reach
-from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit, ManagerAsk
+from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
+from interventions.route import ASKS_BEFORE_THE_MANAGER
 from interventions.rules import applying
 from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
 from learners.models import Enrolment, Learner, User
@@ -23,7 +24,6 @@ from signals.models import FeatureRow, Risk
 from signals.risk import reasons
 
 SCOPES = (Scope.RECORD, Scope.PROFILE, Scope.NUDGE, Scope.MANAGER, Scope.COACH)
-MANAGER_HAS_IT = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
 
 
 def snapshots(
@@ -206,7 +206,7 @@ def _still_with_person(decision: Decision) -> bool:
     if decision.action == "coach":
         return True  # until the person ends the episode
     ask = getattr(decision, "manager_ask", None)
-    return ask is None or ask.state in MANAGER_HAS_IT
+    return ask is None or ask.state in ASKS_BEFORE_THE_MANAGER
 
 
 def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
