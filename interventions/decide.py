@@ -60,7 +60,9 @@ def decide(snapshot: Snapshot, policy: Document) -> Choice:
     armed, why_not = triggers.opening(held, snapshot, policy)
     if episode is not None and episode.rule:
         return _of_rule(snapshot, policy, armed)
-    if snapshot.request is not None and not (episode and episode.with_person):
+    # A manager who has it, perhaps put off, is no answer to a call for help; a coach is.
+    with_coach = episode is not None and episode.with_person and episode.waited_since is None
+    if snapshot.request is not None and not with_coach:
         return _human(snapshot, policy, EXEMPTIONS[snapshot.request], held)
     if episode is not None:
         waiting = _wait(snapshot, policy)
@@ -102,7 +104,8 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
     if not rested:
         return None
     chosen = worth(hit.action, snapshot.impact, policy, snapshot.compared)
-    cannot = _cannot_reach(snapshot, policy) or objection(chosen, policy)
+    nobody_may_look = "" if "coach" in snapshot.scopes else "no_coach_consent"
+    cannot = _cannot_reach(snapshot, policy) or objection(chosen, policy) or nobody_may_look
     if cannot:
         return Choice(
             "monitor",
@@ -189,7 +192,9 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
         # Looked at once more with the episode closed: a rule may have a good word, and time goes on.
         return Choice("monitor", ("recovered",), end_episode="recovered", review_at=snapshot.now)
     if episode.with_person:
-        return Choice("monitor", ("with_a_person",))
+        silent_at = _silent_at(episode, policy)
+        if silent_at is None or silent_at > snapshot.now:
+            return Choice("monitor", ("with_a_person",), review_at=silent_at)
     end = episode.opened_at + timedelta(days=policy.ladder.episode_days)
     if snapshot.now >= end:
         return Choice("monitor", ("nothing_changed",), end_episode="expired")
@@ -218,6 +223,13 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
     if rests_until is not None and rests_until > snapshot.now and not gives_up:
         return Choice("monitor", ("resting_after", episode.lapsed_reason or ""), review_at=rests_until)
     return None
+
+
+def _silent_at(episode: EpisodeView, policy: Document) -> datetime | None:
+    """When a manager who was asked and is not heard of counts as no answer; None where a coach has it."""
+    if episode.waited_since is None:
+        return None
+    return episode.waited_since + timedelta(days=max(policy.limits.unanswered_days, 1))
 
 
 def _window_hours(ladder: str, policy: Document) -> float:
@@ -276,6 +288,8 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     if action in LEARNER_DIRECTED:
         asks, why = automation.asking(automation.Route(action, level, snapshot.impact), snapshot, policy)
         reasons += [why] if why else []
+    if asks and "coach" not in snapshot.scopes:  # nobody may look at it, so nobody could ever say yes
+        return _nothing(snapshot, policy, held, band, "no_coach_consent", chosen.expected, eligible)
     return Choice(
         action=action,
         reasons=tuple(reasons),

@@ -174,6 +174,9 @@ def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
             suppress({decision.pk: Reason.ABOUT_CAP}, now=now)
         else:
             limits.commit(decision=decision, kind=AlertSlot.Kind.ABOUT, now=now)
+            # Whether they were heard of by then; until when it waits is for deciding to say.
+            unanswered_days = store.document(store.live()).limits.unanswered_days
+            look_again_each({decision.enrolment_id: now + timedelta(days=unanswered_days)})
             return ManagerAsk.objects.create(
                 decision=decision,
                 enrolment_id=decision.enrolment_id,

@@ -188,6 +188,7 @@ def _view(episode: Episode, acting: list[Decision], attempts: list[Attempt]) -> 
         under_way=any(d.step == episode.step and d.action in LEARNER_DIRECTED for d in standing),
         window_ends_at=max(pending, default=None),
         with_person=any(d.action in HUMAN_DIRECTED and _still_with_person(d) for d in standing),
+        waited_since=_waited_since(standing),
         manager_asked=any(d.action == "manager" for d in standing),
         improved_at=judged[-1].judged_at if judged else None,
         lapsed_reason=_suppression(last) if last else None,
@@ -207,6 +208,14 @@ def _still_with_person(decision: Decision) -> bool:
         return True  # until the person ends the episode
     ask = getattr(decision, "manager_ask", None)
     return ask is None or ask.state in ASKS_BEFORE_THE_MANAGER
+
+
+def _waited_since(standing: list[Decision]) -> datetime | None:
+    """Since when a manager who has it was not heard of; None where a coach has it, or nobody was asked yet."""
+    with_person = [d for d in standing if d.action in HUMAN_DIRECTED and _still_with_person(d)]
+    asks = [getattr(decision, "manager_ask", None) for decision in with_person]
+    heard = [ask.snoozed_until or ask.answered_at or ask.asked_at for ask in asks if ask is not None]
+    return max(heard) if heard and len(heard) == len(with_person) else None
 
 
 def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:

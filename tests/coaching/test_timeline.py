@@ -38,7 +38,7 @@ HOUR = timedelta(hours=1)
 
 def told(decision: Decision) -> list[Entry]:
     """The story so far; a row that says nothing would be a hole in it."""
-    entries = timeline(Episode.objects.get(pk=decision.episode_id))
+    entries = timeline(Episode.objects.get(decisions=decision))
     assert entries == sorted(entries, key=lambda entry: entry.at)
     return entries
 

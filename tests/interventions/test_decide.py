@@ -292,6 +292,7 @@ VIEWS = st.builds(
     lapsed_at=st.sampled_from([None, NOW, NOW - timedelta(days=2)]),
     capped_in_a_row=st.integers(0, 3),
     rule=st.sampled_from(["", "", "onboarding"]),
+    waited_since=st.sampled_from([None, NOW, NOW - timedelta(days=8)]),
 )
 
 
@@ -363,3 +364,59 @@ def test_it_says_why_in_words_and_never_asks_to_be_looked_at_for_ever(
             episode=None,
             recovered_at=NOW if choice.end_episode == "recovered" else seen.recovered_at,
         )
+
+
+class TestAManagerWhoIsNotHeardOf:
+    @pytest.mark.parametrize(
+        ("days", "action", "reason"), [(6.9, "monitor", "with_a_person"), (7, "coach", "matrix")]
+    )
+    def test_a_coach_takes_over_after_a_week_on_the_same_proof(
+        self, days: float, action: str, reason: str
+    ) -> None:
+        asked = episode(
+            with_person=True,
+            manager_asked=True,
+            failed_attempts=2,
+            opened_at=NOW - timedelta(days=20),
+            waited_since=NOW - timedelta(days=days),
+        )
+
+        choice = decide(snapshot(days=30, episode=asked), Document())
+
+        assert (choice.action, choice.reasons[0].partition(":")[0], choice.exemption) == (action, reason, "")
+        if action == "monitor":
+            assert choice.review_at == NOW + timedelta(days=0.1)
+
+    @pytest.mark.parametrize("wish", ["help", "contest"])
+    def test_a_call_for_help_does_not_wait_for_them(self, wish: str) -> None:
+        asked = episode(with_person=True, manager_asked=True, waited_since=NOW - timedelta(days=1))
+
+        assert decide(snapshot(days=9, episode=asked, request=wish), Document()).action == "coach"
+
+    def test_a_coach_who_has_it_is_waited_for(self) -> None:
+        choice = decide(snapshot(days=9, episode=episode(with_person=True), request="help"), Document())
+
+        assert (choice.reasons, choice.review_at) == (("with_a_person",), None)
+
+
+@pytest.mark.parametrize("rules", [(), (RuleHit("onboarding", 1, "nudge", opens=True),)])
+def test_it_asks_for_no_yes_that_nobody_may_give(rules: tuple[RuleHit, ...]) -> None:
+    quiet = 1 if rules else 9
+    refused = snapshot(days=quiet, rules=rules, scopes=("record", "profile", "nudge", "manager"))
+
+    choice = decide(refused, Document())
+
+    assert (choice.action, choice.reasons[0]) == ("monitor", "no_coach_consent")
+
+
+def test_it_still_goes_out_by_itself_where_nobody_needs_to_look() -> None:
+    policy = with_changes(Document(), {"automation.nudge": True, "automation.ask_one_in": 20})
+    scopes = ("record", "profile", "nudge")
+    found = {
+        decide(
+            snapshot(days=9, scopes=scopes, enrolment_id=number, automatic=("nudge:medium:standard",)), policy
+        ).action
+        for number in range(20)
+    }
+
+    assert "nudge" in found
