@@ -9,12 +9,13 @@ from django.db.models import F
 
 from coaching import apart, choosing
 from coaching.models import Case, DismissReason, Note, Verdict
+from coaching.querysets import ASKED_THEMSELVES
 from consent import audit, record
 from consent.actors import Party
 from consent.scopes import Scope
 from interventions import approvals, episodes
-from interventions.models import Approval, Attempt, Watch
-from learners.models import CoachConflict
+from interventions.models import Approval, Attempt, Escalation, Watch
+from learners.models import CoachConflict, User
 from signals import labels
 
 LONGEST_SNOOZE = timedelta(days=30)  # nobody is muted for good
@@ -122,6 +123,7 @@ def accept(*, case: Case, by: UUID, version: int, now: datetime, text: str = "")
         raise NotNow("Somebody works on this case already.")
     with transaction.atomic():
         _move(case, version, state=Case.State.ACCEPTED, assignee_id=by, snoozed_until=None)
+        _can_carry(case, by)
         _stop(case, by, now)
         _verdict(case, Verdict.Kind.ACCEPT, by, now, text)
         _audit(case, "case.name_revealed", by, now)
@@ -174,6 +176,7 @@ def hand_on(*, case: Case, to: UUID, by: UUID, version: int, now: datetime, text
             suggested_to=colleague,
             suggested_because=HANDED_ON,
         )
+        _can_carry(case, to)
         _verdict(case, Verdict.Kind.HAND_ON, by, now, text)
 
 
@@ -198,6 +201,20 @@ def note(*, case: Case, text: str, by: UUID, now: datetime) -> Note:
     if not text:
         raise NotNow("Write the note first.")
     return Note.objects.create(case=case, text=text, by=by, at=now)
+
+
+def _can_carry(case: Case, user_id: UUID) -> None:
+    """Raises NotNow where that coach has as many other cases as they can carry, in the transaction that gave them this.
+
+    A call for help is held by no limit, and what was theirs before stays theirs.
+    """
+    mine = case.is_escalation and case.assignee_id == user_id
+    asked = Escalation.objects.filter(decision=case.decision_id, exemption__in=ASKED_THEMSELVES)
+    if mine or asked.exists() or choosing.has_room(User.objects.get(pk=user_id), beside=case):
+        return
+    raise NotNow(
+        "That is one case more than can be carried. Close or hand on another first, or ask a colleague."
+    )
 
 
 def _move(case: Case, version: int, **changes: Any) -> None:

@@ -2,11 +2,12 @@
 
 The coach named for the learner comes first. Otherwise of those in whose reach the learner is, without conflict: who
 knows their way about in the course or the competency, speaks the learner's language, and has the fewest cases in hand.
-Whoever has as many as they can carry is passed over; if that is everybody, the case waits in the inbox of all.
+Whoever has as many as they can carry is passed over, named or not; if that is everybody, the case waits in the inbox of
+all. Nobody takes on more than they can carry either, unless the learner asked for a person themselves.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from coaching.models import Case
+from coaching.querysets import CaseQuerySet
 from interventions.policy import store
 from interventions.policy.document import Document
 from learners import coaches
@@ -61,6 +63,7 @@ def choose(wanted: Sequence[Wanted], *, now: datetime) -> list[Suggested]:
     ids = {one.learner_id for one in wanted}
     reach = coaches.reach(ids, on=on)
     named = coaches.dated(ids, on=on)
+    _one_at_a_time({user.pk for found in reach.values() for user in found})
     users = {user.pk: user for found in reach.values() for user in found}
     known = _known(users, store.document(store.live()))
     load = cases_in_hand(users)
@@ -73,6 +76,18 @@ def choose(wanted: Sequence[Wanted], *, now: datetime) -> list[Suggested]:
     return chosen
 
 
+def has_room(user: User, *, beside: Case) -> bool:
+    """Can this coach carry that case too? Inside a transaction: whoever hands them another waits for the answer."""
+    _one_at_a_time({user.pk})
+    known = _known({user.pk: user}, store.document(store.live()))[user.pk]
+    return _has_room(known, _in_hand([user.pk]).exclude(pk=beside.pk).count())
+
+
+def _one_at_a_time(users: Collection[UUID]) -> None:
+    """Who hands out cases counts what these coaches have while nobody else hands them any. Inside a transaction."""
+    list(User.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=users).order_by("pk"))
+
+
 def eligible(case: Case, *, now: datetime) -> list[User]:
     """Every coach who may take this case, suggested or not."""
     learner_id = case.enrolment.learner_id
@@ -81,14 +96,14 @@ def eligible(case: Case, *, now: datetime) -> list[User]:
 
 def cases_in_hand(users: Iterable[UUID]) -> dict[UUID, int]:
     """How many people each of these has to look after: escalations and cases taken on. A yes or no is no load."""
-    rows = (
-        Case.objects.open()
-        .filter(Q(is_escalation=True) | Q(state=Case.State.ACCEPTED), assignee__in=list(users))
-        .order_by()
-        .values_list("assignee")
-        .annotate(cases=Count("pk"))
-    )
+    rows = _in_hand(users).order_by().values_list("assignee").annotate(cases=Count("pk"))
     return {pk: cases for pk, cases in rows if pk is not None}
+
+
+def _in_hand(users: Iterable[UUID]) -> CaseQuerySet:
+    return Case.objects.open().filter(
+        Q(is_escalation=True) | Q(state=Case.State.ACCEPTED), assignee__in=list(users)
+    )
 
 
 def most_cases(policy: Document) -> int | None:
@@ -105,12 +120,12 @@ def _choose(
     known: dict[UUID, _Known],
     load: dict[UUID, int],
 ) -> Suggested:
-    for user in reach:
-        if (one.learner_id, user.pk) in named:
-            return Suggested(user, "coach of this learner already")
     if not reach:
         return Suggested(None, NOBODY)
     with_room = [user for user in reach if _has_room(known[user.pk], load.get(user.pk, 0))]
+    for user in with_room:
+        if (one.learner_id, user.pk) in named:
+            return Suggested(user, "coach of this learner already")
     if not with_room:
         return Suggested(None, ALL_FULL)
     able = [user for user in with_room if _knows(known[user.pk], one) or known[user.pk].is_general]

@@ -109,10 +109,10 @@ def _open_escalations(now: datetime, limit: int) -> int:
         changed += upgraded
         if not upgraded:
             wanted.append((decision.enrolment, row.episode_id, decision.pk, row.at))
+    if refused:  # before they count as collected: they have reached nobody
+        route.end_episodes(episode_ids=refused, end=Episode.End.CONSENT, now=now)
     changed += _create(wanted, is_escalation=True, now=now)
     Escalation.objects.filter(pk__in=[row.pk for row in rows]).update(collected_at=now)
-    if refused:
-        route.end_episodes(episode_ids=refused, end=Episode.End.CONSENT, now=now)
     return changed
 
 

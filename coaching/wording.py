@@ -47,10 +47,25 @@ STEPS = {
     "manager": "a word from the manager",
     "coach": "a coach",
 }
+# Where a message was delivered.
+WHERE = {
+    "email": "by e-mail",
+    "card": "on the learner's page",
+    "slack": "by Slack",
+    "teams": "by Microsoft Teams",
+    "moodle": "by a Moodle message",
+}
+# What is measured of a step that reached somebody.
+MEASURED = {
+    "answered_72h": "answered within 72 hours",
+    "active_7d": "active in the course within 7 days",
+    "recovered_14d": "recovered within 14 days",
+}
 PROOF = {
     "critical_role": "Critical role: a person looks at once, without an automatic step first.",
     "learner_asked": "The learner asked for a person.",
     "contest": "The learner says that we are wrong.",
+    "manager_asked": "The manager asked somebody to have a look.",
     "unreachable": "The learner cannot be reached automatically.",
 }
 

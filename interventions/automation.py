@@ -4,6 +4,7 @@ Whatever goes out without a person first rests on three things that ``decide`` s
 the route stood at that moment (the snapshot says so), and neither the sample nor a person's earlier no asks again.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -40,13 +41,26 @@ class Asking(NamedTuple):
 
 def asking(route: Route, snapshot: Snapshot, policy: Document) -> Asking:
     """Is a person asked before this learner-directed step goes out?"""
-    if not getattr(policy.automation, route.action) or route.key not in snapshot.automatic:
+    if not stands(route, snapshot, policy):
         return Asking(a_person=True)
     if snapshot.episode is not None and snapshot.episode.lapsed_reason in _NO_YES:
         return Asking(True, AFTER_A_NO)
     if _is_drawn(snapshot, policy.automation.ask_one_in):
         return Asking(True, AS_A_SAMPLE)
     return Asking(False, BY_ITSELF)
+
+
+def of(action: str, reasons: Sequence[str]) -> Route | None:
+    """The route by which a decision went out, or will, without a person's yes; None where a person was asked."""
+    if BY_ITSELF not in reasons or not reasons[0].startswith("matrix:"):
+        return None
+    _, impact, band, _ = reasons[0].split(":")
+    return Route(action, band, impact)
+
+
+def stands(route: Route, snapshot: Snapshot, policy: Document) -> bool:
+    """Does the policy let this action go out by itself, and has its route earned it?"""
+    return bool(getattr(policy.automation, route.action)) and route.key in snapshot.automatic
 
 
 def _is_drawn(snapshot: Snapshot, one_in: int) -> bool:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import holds, limits, route, triggers, turns
+from interventions import automation, holds, limits, route, triggers, turns
 from interventions.models import AlertSlot, Decision, Delivery, Hold, Suppression
 from interventions.policy import store
 from interventions.policy.document import Document
@@ -59,13 +59,19 @@ def unclaim(deliveries: Sequence[Delivery]) -> int:
 
 
 def _look(decision_ids: Sequence[UUID], now: datetime) -> Situations:
-    policy = store.document(store.live())
+    policy_row = store.live()
+    policy = store.document(policy_row)
     rows = list(
         Decision.objects.filter(pk__in=decision_ids).values_list(
             "pk", "enrolment_id", "enrolment__learner_id"
         )
     )
-    situations = snapshots([enrolment for _, enrolment, _ in rows], policy=policy, policy_version=0, now=now)
+    situations = snapshots(
+        [enrolment for _, enrolment, _ in rows],
+        policy=policy,
+        policy_version=policy_row.version,
+        now=now,
+    )
     return Situations(policy, {pk: learner for pk, _, learner in rows}, situations)
 
 
@@ -173,8 +179,15 @@ def _second_thoughts(decision: Decision, looked: Situations) -> str | None:
     episode = decision.episode
     if episode is None or episode.closed_at is not None or triggers.recovered(snapshot, looked.policy):
         return Suppression.Reason.RECOVERED
+    by_itself = automation.of(decision.action, decision.reasons)
+    if by_itself is not None and not automation.stands(by_itself, snapshot, looked.policy):
+        return (
+            Suppression.Reason.ASK_FIRST
+        )  # its route was lost while it waited: it is decided anew, and asks
     if decision.lesson is not None and not decision.lesson.is_open(snapshot.now.date()):
         return Suppression.Reason.EXPIRED
+    if episode.rule is not None and not applying.is_in_force(episode.rule, now=snapshot.now):
+        return Suppression.Reason.SUPERSEDED
     if episode.rule is not None and not applying.still_holds(episode.rule, snapshot):
         return Suppression.Reason.RECOVERED
     return None

@@ -108,10 +108,11 @@ def _mastery_at(snapshot: Snapshot, triggers: Triggers) -> datetime | None:
 
 
 def _mastery_over(snapshot: Snapshot, triggers: Triggers, opened_at: datetime) -> bool:
+    """The goal is reached; or, where low mastery counts only beside silence, the learner came back."""
     mastery = snapshot.seen.mastery
-    return (mastery is not None and mastery >= triggers.mastery.recovered_at) or came_back(
-        snapshot, opened_at
-    )
+    if mastery is not None and mastery >= triggers.mastery.recovered_at:
+        return True
+    return triggers.mastery.with_days_inactive > 0 and came_back(snapshot, opened_at)
 
 
 def _pace_since(snapshot: Snapshot, triggers: Triggers) -> datetime | None:
@@ -158,11 +159,14 @@ def _deadline_since(snapshot: Snapshot, triggers: Triggers) -> datetime | None:
 
 
 def _deadline_over(snapshot: Snapshot, triggers: Triggers, opened_at: datetime) -> bool:
-    """Enough is done, or the day has passed or moved away by more than it takes to come near again."""
+    """Enough is done, or the day has moved away by more than it takes to come near again.
+
+    That it has passed is no recovery: whoever missed it is not to be told that all is well.
+    """
     done, due_at, bounds = progress(snapshot), snapshot.seen.due_at, triggers.deadline
     if done is not None and done >= bounds.recovered_at:
         return True
-    return due_at is None or due_at < snapshot.now or due_at - timedelta(days=bounds.days + 2) > snapshot.now
+    return due_at is None or due_at - timedelta(days=bounds.days + 2) > snapshot.now
 
 
 def _deadline_at(snapshot: Snapshot, triggers: Triggers) -> datetime | None:

@@ -60,7 +60,9 @@ def decide(snapshot: Snapshot, policy: Document) -> Choice:
     armed, why_not = triggers.opening(held, snapshot, policy)
     if episode is not None and episode.rule:
         return _of_rule(snapshot, policy, armed)
-    if snapshot.request is not None and not (episode and episode.with_person):
+    # A manager who has it, perhaps put off, is no answer to a call for help; a coach is.
+    with_coach = episode is not None and episode.with_person and episode.waited_since is None
+    if snapshot.request is not None and not with_coach:
         return _human(snapshot, policy, EXEMPTIONS[snapshot.request], held)
     if episode is not None:
         waiting = _wait(snapshot, policy)
@@ -101,8 +103,9 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
     )
     if not rested:
         return None
-    chosen = worth(hit.action, snapshot.impact, policy)
-    cannot = _cannot_reach(snapshot, policy) or ("not_worth_it" if chosen.expected <= 0 else "")
+    chosen = worth(hit.action, snapshot.impact, policy, snapshot.compared)
+    nobody_may_look = "" if "coach" in snapshot.scopes else "no_coach_consent"
+    cannot = _cannot_reach(snapshot, policy) or objection(chosen, policy) or nobody_may_look
     if cannot:
         return Choice(
             "monitor",
@@ -110,6 +113,8 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
             expected_value=chosen.expected,
             review_at=triggers.next_review_at(snapshot, policy),
         )
+    if snapshot.hold is not None:
+        return _held(snapshot, policy, (), triggers.risk_band(snapshot, policy), chosen, (chosen,))
     lesson, propensity = _lesson(snapshot, hit.action, 0, hit)
     return Choice(
         action=hit.action,
@@ -121,7 +126,7 @@ def _by_rule(snapshot: Snapshot, policy: Document) -> Choice | None:
         band=triggers.risk_band(snapshot, policy),
         lesson=lesson,
         propensity=propensity,
-        eligible=tuple(worth(name, snapshot.impact, policy) for name in LEARNER_DIRECTED),
+        eligible=tuple(worth(name, snapshot.impact, policy, snapshot.compared) for name in LEARNER_DIRECTED),
         expected_value=chosen.expected,
         rule=(hit.key, hit.version),
         asks=True,  # nobody was flagged, so there is nothing by which it could be measured how often that was right
@@ -187,7 +192,9 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
         # Looked at once more with the episode closed: a rule may have a good word, and time goes on.
         return Choice("monitor", ("recovered",), end_episode="recovered", review_at=snapshot.now)
     if episode.with_person:
-        return Choice("monitor", ("with_a_person",))
+        silent_at = _silent_at(episode, policy)
+        if silent_at is None or silent_at > snapshot.now:
+            return Choice("monitor", ("with_a_person",), review_at=silent_at)
     end = episode.opened_at + timedelta(days=policy.ladder.episode_days)
     if snapshot.now >= end:
         return Choice("monitor", ("nothing_changed",), end_episode="expired")
@@ -218,6 +225,13 @@ def _wait(snapshot: Snapshot, policy: Document) -> Choice | None:
     return None
 
 
+def _silent_at(episode: EpisodeView, policy: Document) -> datetime | None:
+    """When a manager who was asked and is not heard of counts as no answer; None where a coach has it."""
+    if episode.waited_since is None:
+        return None
+    return episode.waited_since + timedelta(days=max(policy.limits.unanswered_days, 1))
+
+
 def _window_hours(ladder: str, policy: Document) -> float:
     return policy.ladder.fast_hours if ladder == "fast" else policy.ladder.normal_hours
 
@@ -236,6 +250,8 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     action: str = policy.matrix[snapshot.impact][level][min(failed, 2)]
     reasons = [f"matrix:{snapshot.impact}:{level}:{min(failed, 2)}"]
     exemption = ""
+    if action == "monitor":
+        return _nothing(snapshot, policy, held, band, "left_at_watching")
     if action in LEARNER_DIRECTED:
         cannot = _cannot_reach(snapshot, policy)
         if cannot and level == HIGH:
@@ -272,6 +288,8 @@ def _act(snapshot: Snapshot, policy: Document, held: tuple[triggers.Held, ...]) 
     if action in LEARNER_DIRECTED:
         asks, why = automation.asking(automation.Route(action, level, snapshot.impact), snapshot, policy)
         reasons += [why] if why else []
+    if asks and "coach" not in snapshot.scopes:  # nobody may look at it, so nobody could ever say yes
+        return _nothing(snapshot, policy, held, band, "no_coach_consent", chosen.expected, eligible)
     return Choice(
         action=action,
         reasons=tuple(reasons),

@@ -9,10 +9,11 @@ from django.db import transaction
 
 from consent import audit
 from consent.actors import SYSTEM, Party
+from interventions import automation, route
 from interventions.automation import Route
 from interventions.backtest.intervals import Share
 from interventions.judgements import Figures, Judged, figures, judged
-from interventions.models import AutomaticRoute, Policy
+from interventions.models import AutomaticRoute, Decision, Policy, Suppression
 from interventions.policy import store
 from interventions.policy.document import IMPACTS, RISK_BANDS, Document
 from interventions.policy.louder import louder
@@ -99,7 +100,8 @@ def assess(*, now: datetime) -> int:
 def ask_again(*, row: AutomaticRoute, by: UUID, now: datetime) -> None:
     """An administrator wants a person to be asked on this route again, from now on. Raises NotAutomatic.
 
-    What has been decided stays decided. The route can be earned anew, by judgements of what is decided after this.
+    What has not gone out yet is decided anew, and asks. The route can be earned anew, by judgements of what is decided
+    after this.
     """
     standing = next((one for one in standings(now=now) if one.row is not None and one.row.pk == row.pk), None)
     with transaction.atomic():
@@ -212,8 +214,26 @@ def _lose(row: AutomaticRoute, known: Figures, why: str, *, now: datetime, by: U
         lost_by=by,
     )
     if lost:
+        _ask_about_what_waits(route_of(row), now)
         _note("automation.lost", row, Party("user", by) if by else SYSTEM, now, known, because=str(why))
     return lost
+
+
+def _ask_about_what_waits(lost: Route, now: datetime) -> None:
+    """What was to go out by itself and has not gone is called off; its step is decided anew, and asks a person."""
+    waiting = (
+        Decision.objects.filter(
+            action=lost.action,
+            lapsed_at__isnull=True,
+            reasons__contains=[automation.BY_ITSELF],
+            deliveries__state__in=route.NOT_YET,
+        )
+        .order_by("pk")
+        .distinct()
+        .values_list("pk", "action", "reasons")
+    )
+    ids = [pk for pk, action, reasons in waiting if automation.of(action, reasons) == lost]
+    route.call_off(decision_ids=ids, reason=Suppression.Reason.ASK_FIRST, now=now)
 
 
 def _note(action: str, row: AutomaticRoute, actor: Party, now: datetime, known: Figures, **more: str) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from interventions import route
 from interventions.decide import LEARNER_DIRECTED, Choice, decide
@@ -22,6 +22,7 @@ from interventions.models import (
     Escalation,
     HelpRequest,
     Lesson,
+    ManagerAsk,
     Policy,
     Rule,
     Watch,
@@ -130,6 +131,7 @@ def _keep(
         if choice.action == "coach" and situations[pk].episode and situations[pk].episode.under_way  # type: ignore[union-attr]
     ]
     steps_taken = _overtake(overtaken, now) if overtaken else {}
+    _take_from_managers(choices, situations, steps_taken, now)
     proofs = _proofs([s.episode.id for s in situations.values() if s.episode and s.episode.failed_attempts])
     lessons = dict(Lesson.objects.filter(is_active=True).values_list("key", "pk"))
     decisions, approvals, escalations = [], [], []
@@ -238,6 +240,23 @@ def _overtake(episode_ids: list[UUID], now: datetime) -> dict[UUID, int]:
             episode.step += 1
     Episode.objects.bulk_update(episodes, ["step"])
     return {episode.pk: episode.step for episode in episodes}
+
+
+def _take_from_managers(
+    choices: dict[int, Choice], situations: dict[int, Snapshot], steps: dict[UUID, int], now: datetime
+) -> None:
+    """A manager who was not heard of is no longer asked once a coach takes over, on the step after theirs."""
+    silent = [
+        episode
+        for pk, choice in choices.items()
+        if choice.action == "coach" and (episode := situations[pk].episode) and episode.waited_since
+    ]
+    if not silent:
+        return
+    asks = ManagerAsk.objects.filter(decision__episode__in=[episode.id for episode in silent])
+    route.withdraw_asks(asks, now=now)
+    Episode.objects.filter(pk__in=[episode.id for episode in silent]).update(step=F("step") + 1)
+    steps |= {episode.id: episode.step + 1 for episode in silent}
 
 
 def _proofs(episode_ids: list[UUID]) -> dict[UUID, UUID]:

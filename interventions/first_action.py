@@ -42,6 +42,7 @@ WHY = {
     "failed": "The message could not be delivered.",
     "expired": "It was held too long to still make sense.",
     "superseded": "A person chose another route.",
+    "ask_first": "A person was asked first again while it waited.",
     "recovered_lately": "Things had got better just before, so it was left alone.",
     "not_worth_it": "A step would have cost more than it was likely to bring.",
     "too_uncertain": "It was too uncertain that a step would pay.",

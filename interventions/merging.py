@@ -23,7 +23,6 @@ from interventions.models import (
     Suppression,
     Watch,
 )
-from interventions.privacy import ASKS_BEFORE_THE_MANAGER
 from learners.merging.journal import Journal, Watched
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def lock(people: Sequence[UUID]) -> None:
 
 def refuses(plan: "Plan") -> str | None:
     """A sentence, where a person is in the middle of something about the enrolment that would end."""
-    asked = ManagerAsk.objects.filter(enrolment__in=plan.staying, state__in=ASKS_BEFORE_THE_MANAGER)
+    asked = ManagerAsk.objects.filter(enrolment__in=plan.staying, state__in=route.ASKS_BEFORE_THE_MANAGER)
     if asked.exists():
         return (
             "A manager has been asked about a course in which both records are enrolled. Wait for the answer, or keep "

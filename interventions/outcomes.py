@@ -11,10 +11,12 @@ from interventions.models import Answer, Attempt, Episode, Outcome
 from interventions.policy import store
 from interventions.situation import snapshots
 from interventions.snapshot import restore
+from learners.models import Enrolment
 from signals import labels
 from signals.models import Event
 from signals.models.events import OBSERVED
 
+Left = Enrolment.State
 ANSWERED_72H = "answered_72h"  # the learner answered within 72 hours
 ACTIVE_7D = "active_7d"  # the learner was active in the course within 7 days
 RECOVERED_14D = "recovered_14d"  # the episode ended in recovery within 14 days
@@ -43,7 +45,7 @@ def judge(*, now: datetime, limit: int = 500) -> int:
         attempts = list(
             due.select_for_update(skip_locked=True, of=("self",))
             .filter(decision__enrolment__in=free)
-            .select_related("decision", "episode")[:limit]
+            .select_related("decision__enrolment", "episode")[:limit]
         )
         after = snapshots(
             [attempt.decision.enrolment_id for attempt in attempts],
@@ -53,11 +55,15 @@ def judge(*, now: datetime, limit: int = 500) -> int:
         )
         for attempt in attempts:
             before, situation = attempt.decision.snapshot, after.get(attempt.decision.enrolment_id)
-            better = attempt.episode.end == "recovered" or (
+            better = _is_well(attempt) or (
                 before is not None
                 and situation is not None
                 and triggers.improved(
-                    before=restore(before), after=situation, reached_at=attempt.reached_at, policy=policy
+                    before=restore(before),
+                    after=situation,
+                    opened_by=attempt.episode.triggers,
+                    reached_at=attempt.reached_at,
+                    policy=policy,
                 )
             )
             attempt.verdict = Attempt.Verdict.IMPROVED if better else Attempt.Verdict.NO_IMPROVEMENT
@@ -102,7 +108,7 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
             Attempt.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(_WATCHED, reached_at__lte=now - horizon, **(_OF_TROUBLE if name == RECOVERED_14D else {}))
             .filter(~Exists(Outcome.objects.filter(decision=OuterRef("decision"), measure=name)))
-            .select_related("decision", "episode")
+            .select_related("decision__enrolment", "episode")
             .order_by("reached_at", "pk")[:limit]
         )
         if not attempts:
@@ -138,8 +144,22 @@ def _measure(name: str, horizon: timedelta, now: datetime, limit: int) -> int:
 
 
 def _says_nothing(name: str, attempt: Attempt) -> bool:
-    """Whoever did not need help has nothing to recover from: that is a verdict on the flag, not on the step."""
-    return name == RECOVERED_14D and attempt.episode.end == Episode.End.NOT_NEEDED
+    """Whoever did not need help has nothing to recover from: that is a verdict on the flag, not on the step.
+
+    Nor is anything known of somebody who said no, or left the course, before the time was over.
+    """
+    if name != RECOVERED_14D:
+        return False
+    episode = attempt.episode
+    if episode.end == Episode.End.NOT_NEEDED:
+        return True
+    left = episode.end == Episode.End.COURSE_ENDED and attempt.decision.enrolment.state == Left.WITHDRAWN
+    return (left or episode.end == Episode.End.CONSENT) and _ended_within(attempt, HORIZONS[name])
+
+
+def _ended_within(attempt: Attempt, horizon: timedelta) -> bool:
+    closed_at = attempt.episode.closed_at
+    return closed_at is not None and closed_at <= attempt.reached_at + horizon
 
 
 def _answered(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:
@@ -166,10 +186,11 @@ def _active(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:
 
 
 def _recovered(attempts: Sequence[Attempt], horizon: timedelta) -> set[object]:
-    return {
-        attempt.pk
-        for attempt in attempts
-        if attempt.episode.end == "recovered"
-        and attempt.episode.closed_at is not None
-        and attempt.episode.closed_at <= attempt.reached_at + horizon
-    }
+    return {attempt.pk for attempt in attempts if _is_well(attempt) and _ended_within(attempt, horizon)}
+
+
+def _is_well(attempt: Attempt) -> bool:
+    """Is the trouble over by its own rule? Whoever completed the course has done better than that."""
+    completed = attempt.decision.enrolment.state == Left.COMPLETED
+    end = attempt.episode.end
+    return end == Episode.End.RECOVERED or (end == Episode.End.COURSE_ENDED and completed)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from consent.registry import Fields
 from consent.scopes import Scope
@@ -303,9 +303,6 @@ FIELDS = {
     ),
 }
 
-# "Not now" and "I'll do it" still stand before the manager, though they take no place.
-ASKS_BEFORE_THE_MANAGER = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
-
 
 def export(subject: UUID) -> dict[str, Any]:
     """Everything kept here about the learner, in their own words and ours."""
@@ -473,7 +470,8 @@ def _stop_everything(subject: UUID, now: datetime) -> dict[str, int]:
     )
     # A coach's decision has no message and no approval to call off; the case itself is coaching's to close.
     stopped = _call_off(acting.exclude(action="coach").values_list("pk", flat=True), now)
-    stopped["manager_asks"] = _withdraw_asks(subject, now)
+    asks = ManagerAsk.objects.filter(enrolment__learner=subject)
+    stopped["manager_asks"] = route.withdraw_asks(asks, now=now)
     open_episodes = list(
         Episode.objects.select_for_update(of=("self",))
         .filter(enrolment__learner=subject, closed_at__isnull=True)
@@ -495,27 +493,14 @@ def _stop_manager(subject: UUID, now: datetime) -> dict[str, int]:
         enrolment__learner=subject, action="manager", lapsed_at__isnull=True, manager_ask__isnull=True
     )
     stopped = _call_off(waiting.values_list("pk", flat=True), now)
-    asked = list(
-        ManagerAsk.objects.filter(enrolment__learner=subject, state__in=ASKS_BEFORE_THE_MANAGER).values_list(
-            "enrolment_id", flat=True
-        )
-    )
-    stopped["manager_asks"] = _withdraw_asks(subject, now)
+    asks = ManagerAsk.objects.filter(enrolment__learner=subject)
+    before = asks.filter(state__in=route.ASKS_BEFORE_THE_MANAGER)
+    asked = list(before.values_list("enrolment_id", flat=True))
+    stopped["manager_asks"] = route.withdraw_asks(asks, now=now)
     if asked:
         # The manager has it no longer: somebody else may be the next step.
         route.look_again(asked, at=now)
     return stopped
-
-
-def _withdraw_asks(subject: UUID, now: datetime) -> int:
-    """The version moves on, so that an answer given on a page opened before is refused as stale."""
-    return ManagerAsk.objects.filter(enrolment__learner=subject, state__in=ASKS_BEFORE_THE_MANAGER).update(
-        state=ManagerAsk.State.WITHDRAWN,
-        place=None,
-        answered_at=now,
-        snoozed_until=None,
-        version=F("version") + 1,
-    )
 
 
 def _call_off(decision_ids: Iterable[UUID], now: datetime) -> dict[str, int]:

@@ -5,12 +5,20 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from consent import audit
 from consent.actors import SYSTEM, Party
 from interventions import route, webhooks
 from interventions.addresses import hash_of
-from interventions.models import Attempt, Delivery, UnreachableAddress, WebhookEndpoint
+from interventions.models import (
+    Attempt,
+    Delivery,
+    Episode,
+    Escalation,
+    UnreachableAddress,
+    WebhookEndpoint,
+)
 from learners.identity import resolve
 from learners.models import Learner
 
@@ -72,9 +80,21 @@ def take_back(*, delivery_id: UUID, detail: str, now: datetime) -> bool:
             state__in=(*route.NOT_YET, *route.REACHED),
         )
         if not alive.exists():
-            Attempt.objects.filter(decision=delivery.decision_id, verdict=Attempt.Verdict.PENDING).delete()
+            _forget_attempt(delivery.decision_id)
             route.suppress({delivery.decision_id: "failed"}, now=now)
         return True
+
+
+def _forget_attempt(decision_id: UUID) -> None:
+    """What reached nobody was no attempt: it proves nothing, unless a person has taken over on it already."""
+    attempt = Attempt.objects.select_for_update(of=("self",)).filter(decision=decision_id).first()
+    if attempt is None or Escalation.objects.filter(attempt=attempt).exists():
+        return
+    if attempt.verdict == Attempt.Verdict.NO_IMPROVEMENT:
+        Episode.objects.filter(pk=attempt.episode_id, closed_at__isnull=True, failed_attempts__gt=0).update(
+            failed_attempts=F("failed_attempts") - 1
+        )
+    attempt.delete()
 
 
 def try_again(*, addresses: Iterable[UnreachableAddress], by: Party, now: datetime) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
 from consent import gate
 from consent.scopes import Scope
@@ -30,6 +31,8 @@ from learners.models import Enrolment, Preferences, User
 
 Reason = Suppression.Reason
 REACHED = (Delivery.State.SENDING, Delivery.State.SENT)
+# "Not now" and "I'll do it" still stand before the manager, though they take no place.
+ASKS_BEFORE_THE_MANAGER = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
 NOT_YET = (Delivery.State.QUEUED, Delivery.State.CLAIMED)  # nothing has left: it can still be called off
 
 
@@ -171,6 +174,9 @@ def route_to_manager(decision: Decision, *, now: datetime) -> ManagerAsk | None:
             suppress({decision.pk: Reason.ABOUT_CAP}, now=now)
         else:
             limits.commit(decision=decision, kind=AlertSlot.Kind.ABOUT, now=now)
+            # Whether they were heard of by then; until when it waits is for deciding to say.
+            unanswered_days = store.document(store.live()).limits.unanswered_days
+            look_again_each({decision.enrolment_id: now + timedelta(days=unanswered_days)})
             return ManagerAsk.objects.create(
                 decision=decision,
                 enrolment_id=decision.enrolment_id,
@@ -270,13 +276,28 @@ def end_episodes(*, episode_ids: Sequence[UUID], end: str, now: datetime) -> Non
     standing = Decision.objects.filter(episode_id__in=episode_ids, lapsed_at__isnull=True).exclude(
         action="monitor"
     )
-    # A coach's escalation has reached its person: it stays as it is, whatever ended the episode.
-    taken = Escalation.objects.filter(decision__in=standing, decision__action="coach").values("decision_id")
+    # What a coach has in their inbox has reached its person: it stays as it is, whatever ended the episode. What no
+    # inbox has collected yet reached nobody.
+    taken = Escalation.objects.filter(
+        decision__in=standing, decision__action="coach", collected_at__isnull=False
+    ).values("decision_id")
     call_off(
         decision_ids=list(standing.exclude(pk__in=taken).values_list("pk", flat=True)), reason=reason, now=now
     )
-    ManagerAsk.objects.filter(decision__episode_id__in=episode_ids, place__isnull=False).update(
-        state=ManagerAsk.State.WITHDRAWN, place=None, answered_at=now
+    withdraw_asks(ManagerAsk.objects.filter(decision__episode_id__in=episode_ids), now=now)
+
+
+def withdraw_asks(asks: QuerySet[ManagerAsk], *, now: datetime) -> int:
+    """Takes those of these back that a manager has before them, or put off; returns how many.
+
+    The version moves on, so that an answer given on a page opened before is refused as stale.
+    """
+    return asks.filter(state__in=ASKS_BEFORE_THE_MANAGER).update(
+        state=ManagerAsk.State.WITHDRAWN,
+        place=None,
+        answered_at=now,
+        snoozed_until=None,
+        version=F("version") + 1,
     )
 
 

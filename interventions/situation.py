@@ -12,9 +12,10 @@ from consent import gate
 from consent.scopes import Scope
 from interventions import catalogue, earning, holds, lifts, seen
 from interventions.addresses import beyond_reach
-from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit, ManagerAsk
+from interventions.models import Attempt, Decision, Episode, HelpRequest, LessonVisit
 from interventions.models.deciding import HUMAN_DIRECTED, LEARNER_DIRECTED
 from interventions.policy.document import Document
+from interventions.route import ASKS_BEFORE_THE_MANAGER
 from interventions.rules import applying
 from interventions.snapshot import EpisodeView, HoldView, Seen, Snapshot
 from learners.models import Enrolment, Learner, User
@@ -23,7 +24,6 @@ from signals.models import FeatureRow, Risk
 from signals.risk import reasons
 
 SCOPES = (Scope.RECORD, Scope.PROFILE, Scope.NUDGE, Scope.MANAGER, Scope.COACH)
-MANAGER_HAS_IT = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
 
 
 def snapshots(
@@ -188,6 +188,7 @@ def _view(episode: Episode, acting: list[Decision], attempts: list[Attempt]) -> 
         under_way=any(d.step == episode.step and d.action in LEARNER_DIRECTED for d in standing),
         window_ends_at=max(pending, default=None),
         with_person=any(d.action in HUMAN_DIRECTED and _still_with_person(d) for d in standing),
+        waited_since=_waited_since(standing),
         manager_asked=any(d.action == "manager" for d in standing),
         improved_at=judged[-1].judged_at if judged else None,
         lapsed_reason=_suppression(last) if last else None,
@@ -206,7 +207,15 @@ def _still_with_person(decision: Decision) -> bool:
     if decision.action == "coach":
         return True  # until the person ends the episode
     ask = getattr(decision, "manager_ask", None)
-    return ask is None or ask.state in MANAGER_HAS_IT
+    return ask is None or ask.state in ASKS_BEFORE_THE_MANAGER
+
+
+def _waited_since(standing: list[Decision]) -> datetime | None:
+    """Since when a manager who has it was not heard of; None where a coach has it, or nobody was asked yet."""
+    with_person = [d for d in standing if d.action in HUMAN_DIRECTED and _still_with_person(d)]
+    asks = [getattr(decision, "manager_ask", None) for decision in with_person]
+    heard = [ask.snoozed_until or ask.answered_at or ask.asked_at for ask in asks if ask is not None]
+    return max(heard) if heard and len(heard) == len(with_person) else None
 
 
 def _last_ends(enrolment_ids: Sequence[int]) -> dict[int, tuple[datetime | None, datetime | None]]:

@@ -101,6 +101,9 @@ class EpisodeView(msgspec.Struct, frozen=True):
     lapsed_at: datetime | None = None
     capped_in_a_row: int = 0
     rule: str = ""  # the key of the rule that opened it, for an episode that no trigger opened
+    waited_since: datetime | None = (
+        None  # a manager has it, and has not been heard of since; null where a coach has
+    )
 
 
 class HoldView(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ Pure: a snapshot and a policy in, an answer out. Bounds of the risk bands are st
 ``interventions.conditions``.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -156,30 +157,32 @@ def _is_over(key: str, snapshot: Snapshot, policy: Document, triggers: Triggers,
     return True  # somebody asked: a person ends it, or nothing else holds any more
 
 
-def improved(*, before: Snapshot, after: Snapshot, reached_at: datetime, policy: Document) -> bool:
-    """Did things get better between an attempt and the end of its window?
+def improved(
+    *, before: Snapshot, after: Snapshot, opened_by: Collection[str], reached_at: datetime, policy: Document
+) -> bool:
+    """Did things get better between an attempt and the end of its window? ``opened_by``: the attempt's episode.
 
     Where the risk opened the episode, it has fallen by the margin; else by what was seen: the plan went on, the last
     result was no failure, or, where the trouble was silence, the learner came back.
     """
     if recovered(after, policy):
         return True
-    opened_by = set(after.episode.triggers) if after.episode else set()
-    if COMPOSITE in opened_by and before.risk is not None and after.risk is not None:
+    opened = set(opened_by)
+    if COMPOSITE in opened and before.risk is not None and after.risk is not None:
         return after.risk <= before.risk - policy.bands.hysteresis
     seen = after.seen
     answers = []
-    if opened_by & {PACE, DEADLINE}:
+    if opened & {PACE, DEADLINE}:
         answers.append((seen.steps_done or 0) > (before.seen.steps_done or 0))
-    if FAILURES in opened_by:
+    if FAILURES in opened:
         answers.append(
             seen.last_result_at is not None
             and seen.last_result_at > reached_at
             and seen.failures_in_a_row == 0
         )
-    if CERTIFICATE in opened_by:
+    if CERTIFICATE in opened:
         answers.append(renewed(after, reached_at))
-    if not answers or opened_by & {INACTIVITY, MASTERY, ENGAGEMENT}:
+    if not answers or opened & {INACTIVITY, MASTERY, ENGAGEMENT}:
         answers.append(came_back(after, reached_at))
     return any(answers)
 

@@ -216,6 +216,7 @@ class Walk:
             better = state.before is not None and triggers.improved(
                 before=state.before,
                 after=replace(seen, episode=episode),
+                opened_by=episode.triggers,
                 reached_at=state.reached_at or now,
                 policy=self._policy,
             )

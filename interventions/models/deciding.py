@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from consent.crypto import EncryptedTextField
 
@@ -205,6 +205,10 @@ class Attempt(models.Model):
                 condition=Q(verdict="pending", judged_at__isnull=True)
                 | (~Q(verdict="pending") & Q(judged_at__isnull=False)),
                 name="an_attempt_is_judged_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(verdict="no_improvement") | Q(judged_at__gte=F("window_ends_at")),
+                name="an_attempt_has_its_whole_window_before_it_fails",
             ),
         ]
 

@@ -158,6 +158,7 @@ class Suppression(models.Model):
         BUSY_WEEK = "busy_week", "A business-critical week when it was due"
         HOLIDAY = "holiday", "A public holiday when it was due"
         OUTBID = "outbid", "The last place of the week went to something worth more"
+        ASK_FIRST = "ask_first", "A person is asked first again"
 
     decision = models.OneToOneField(
         "interventions.Decision", primary_key=True, on_delete=models.CASCADE, related_name="suppression"

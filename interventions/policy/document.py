@@ -359,6 +359,7 @@ def _faults_of_matrix(document: Document) -> list[Fault]:
                         "the first step must be automated, unless the role is critical.",
                     )
                 )
+        found += _out_of_reach(impact, document.matrix.get(impact, {}))
     found += [
         Fault(f"matrix.{name}", "there is no such role impact.")
         for name in document.matrix
@@ -371,3 +372,17 @@ def _faults_of_matrix(document: Document) -> list[Fault]:
         if name not in RISK_BANDS
     ]
     return found
+
+
+def _out_of_reach(impact: str, row: Mapping[str, Sequence[str]]) -> list[Fault]:
+    """Steps after a number of attempts at which every band is only watched: it never grows beyond that."""
+    stops = next((n for n in ATTEMPTS if all(cells[n] == "monitor" for cells in row.values())), None)
+    return [
+        Fault(
+            f"matrix.{impact}.{band}.{attempts}",
+            f"is never reached: after {stops} attempts nothing is tried, so there is no next one.",
+        )
+        for band, cells in row.items()
+        for attempts in ATTEMPTS
+        if stops is not None and attempts > stops and cells[attempts] != "monitor"
+    ]

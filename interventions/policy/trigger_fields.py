@@ -89,7 +89,7 @@ SECTION = Section(
             "triggers.overrides",
             "Other values for some roles and courses",
             "One a line: for whom, a colon, and what is different. "
-            "critical: mastery.below = 0.7, inactivity.days = 5. "
+            "critical: mastery.below = 0.7, min_signals = 2. "
             "Or with the address of a course: https://lms.example/safety: deadline.enabled = yes. "
             "Or both: critical https://lms.example/safety: deadline.days = 10.",
         ),

@@ -147,6 +147,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "certificate.days": (1, 365),
     "min_signals": (1, 4),
 }
+# What says how the triggers combine, beside the sections of each.
+TOGETHER = ("combine", "min_signals")
 # (what triggers, what ends it): the second never lies below the first, so nobody goes in and out.
 MARGINS = (
     ("mastery.below", "mastery.recovered_at"),
@@ -170,21 +172,19 @@ def changed(triggers: Triggers, changes: dict[str, Any]) -> Triggers:
     values: dict[str, Any] = msgspec.to_builtins(triggers)
     for place, value in changes.items():
         section, _, name = place.partition(".")
-        if section not in KEYS or name not in values[section]:
+        if place in TOGETHER:
+            values[place] = value
+        elif section in KEYS and name in values[section]:
+            values[section][name] = value
+        else:
             raise LookupError(place)
-        values[section][name] = value
     return msgspec.convert(values, Triggers)
 
 
 def faults(triggers: Triggers, impacts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """What does not fit together, as place below "triggers" and sentence. Bounds of single values are ``BOUNDS``."""
     yield from _margins(triggers, "")
-    groups = {GROUPS[key] for key in KEYS if key in GROUPS and getattr(triggers, key).enabled}
-    if triggers.min_signals > max(len(groups), 1):
-        yield (
-            "min_signals",
-            f"the triggers that are on look at {len(groups)} independent signals, so nothing would ever open.",
-        )
+    yield from _never_opens(triggers, "min_signals", "")
     for number, override in enumerate(triggers.overrides, 1):
         place = "overrides"
         if override.impact and override.impact not in impacts:
@@ -202,11 +202,28 @@ def faults(triggers: Triggers, impacts: tuple[str, ...]) -> Iterator[tuple[str, 
             yield place, f"override {number}: {str(wrong).partition(' - at')[0]}."
             continue
         for at, (least, most) in BOUNDS.items():
-            section, _, name = at.partition(".")
-            if at in override.changes and not least <= getattr(getattr(other, section), name) <= most:
+            if at in override.changes and not least <= _value(other, at) <= most:
                 yield place, f"override {number}: {at} must lie between {least:g} and {most:g}."
-        for _, message in _margins(other, f"override {number}: "):
+        for _, message in (
+            *_margins(other, f"override {number}: "),
+            *_never_opens(other, place, f"override {number}: "),
+        ):
             yield place, message
+
+
+def _value(triggers: Triggers, place: str) -> float:
+    section, _, name = place.partition(".")
+    found: float = getattr(getattr(triggers, section), name) if name else getattr(triggers, section)
+    return found
+
+
+def _never_opens(triggers: Triggers, place: str, prefix: str) -> Iterator[tuple[str, str]]:
+    groups = {GROUPS[key] for key in KEYS if key in GROUPS and getattr(triggers, key).enabled}
+    if triggers.min_signals > max(len(groups), 1):
+        yield (
+            place,
+            f"{prefix}the triggers that are on look at {len(groups)} independent signals, so nothing would ever open.",
+        )
 
 
 def _margins(triggers: Triggers, prefix: str) -> Iterator[tuple[str, str]]:

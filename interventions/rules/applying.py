@@ -35,11 +35,11 @@ class InForce(NamedTuple):
 def in_force(*, now: datetime) -> list[InForce]:
     """The live rules that have not expired, in the order in which they are asked."""
     rows = Rule.objects.filter(state=Rule.State.LIVE).select_related("lesson").order_by("position", "key")
-    return [
-        InForce(rule, condition.load(rule.when))
-        for rule in rows
-        if rule.expires_on is None or rule.expires_on > now.date()
-    ]
+    return [InForce(rule, condition.load(rule.when)) for rule in rows if not _is_over(rule, now)]
+
+
+def _is_over(rule: Rule, now: datetime) -> bool:
+    return rule.expires_on is not None and rule.expires_on <= now.date()
 
 
 def apply(
@@ -105,8 +105,13 @@ def completed(
 
 
 def still_holds(rule: Rule, snapshot: Snapshot) -> bool:
-    """Is the rule still in force, and its condition true? Asked once more before its step goes out."""
-    return rule.state == Rule.State.LIVE and condition.holds(condition.load(rule.when), snapshot)
+    """Is the rule's condition still true? Asked once more before its step goes out."""
+    return condition.holds(condition.load(rule.when), snapshot)
+
+
+def is_in_force(rule: Rule, *, now: datetime) -> bool:
+    """Nobody has retired it, and its day is not over."""
+    return rule.state == Rule.State.LIVE and not _is_over(rule, now)
 
 
 def _may_act(

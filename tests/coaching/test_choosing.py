@@ -1,15 +1,17 @@
 """Which coach a case is suggested to: by relation, skill, language and room, and never in conflict."""
 
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from coaching import apart, casework, choosing, inbox
 from coaching.models import Case
 from consent.models import AuditEntry
-from interventions.models import Approval
+from interventions.models import Approval, Escalation
 from interventions.policy.document import Document
 from learners import access
 from learners.models import (
@@ -24,6 +26,7 @@ from learners.models import (
     User,
 )
 from signals.models import SecondLook
+from tests.signals.test_refresh_meeting import Elsewhere
 from tests.support import learners
 from tests.support.coaching import NOW, Circle, allow, make_circle, make_decision, make_escalation
 from tests.support.promises import Broken
@@ -137,6 +140,57 @@ class TestWhom:
         client = Client()
         client.force_login(learners.make_user(Role.ADMIN))
         assert choosing.ALL_FULL in client.get("/quality/").content.decode()
+
+    def test_it_passes_over_the_coach_they_have_too_where_that_one_is_full(self) -> None:
+        unit, [other] = make_pool(coaches=1)
+        circle = make_circle(unit=unit)
+        CoachProfile.objects.create(user=circle.coach, most_cases=1)
+        carries(circle.coach, 1)
+
+        assert escalated(circle).assignee == other
+
+    def test_nobody_takes_on_more_than_they_can_carry(self) -> None:
+        unit, [user] = make_pool(coaches=1)
+        CoachProfile.objects.create(user=user, most_cases=1)
+        carries(user, 1)
+        case = escalated(make_somebody(unit))
+
+        with pytest.raises(casework.NotNow, match="more than can be carried"):
+            casework.accept(case=case, by=user.pk, version=case.version, now=NOW)
+
+        case.refresh_from_db()
+        assert (case.state, case.assignee, case.verdicts.count()) == ("open", None, 0)
+        mine = Case.objects.get(assignee=user)
+        casework.accept(case=mine, by=user.pk, version=mine.version, now=NOW)  # counted as theirs before
+
+    def test_it_is_not_handed_on_to_somebody_who_is_full(self) -> None:
+        unit, [user] = make_pool(coaches=1)
+        circle = make_circle(unit=unit)
+        CoachProfile.objects.create(user=user, most_cases=0)
+        case = escalated(circle)
+
+        with pytest.raises(casework.NotNow, match="more than can be carried"):
+            casework.hand_on(case=case, to=user.pk, by=circle.coach.pk, version=case.version, now=NOW)
+
+        case.refresh_from_db()
+        assert case.assignee == circle.coach
+
+    def test_a_call_for_help_is_held_by_no_limit(self) -> None:
+        unit, [user] = make_pool(coaches=1)
+        CoachProfile.objects.create(user=user, most_cases=0)
+        circle = make_somebody(unit)
+        decision = make_decision(circle.enrolment, action="coach", reasons=["learner_asked"])
+        assert decision.episode is not None
+        Escalation.objects.create(
+            decision=decision, episode=decision.episode, exemption="learner_asked", at=NOW
+        )
+        inbox.collect(now=NOW)
+        case = Case.objects.for_reading().get(enrolment=circle.enrolment)
+
+        casework.accept(case=case, by=user.pk, version=case.version, now=NOW)
+
+        case.refresh_from_db()
+        assert (case.state, case.assignee) == ("accepted", user)
 
     def test_it_is_suggested_as_soon_as_somebody_has_room(self) -> None:
         unit, [user] = make_pool(coaches=1)
@@ -364,3 +418,49 @@ class TestPromises:
         inbox.collect(now=NOW)
 
         assert Case.objects.without_coach() == {choosing.NOBODY: 1}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_give_a_coach_no_more_than_they_can_carry() -> None:
+    unit, [user] = make_pool(coaches=1)
+    CoachProfile.objects.create(user=user, most_cases=1)
+    circles = [make_somebody(unit), make_somebody(unit)]
+    wanted = [
+        choosing.Wanted(one.learner.pk, one.enrolment.course_id, one.learner.language, None)
+        for one in circles
+    ]
+    first_has_chosen, second_asks = Event(), Event()
+
+    def hand_out() -> User | None:
+        with transaction.atomic():
+            [found] = choosing.choose(wanted[:1], now=NOW)
+            first_has_chosen.set()
+            second_asks.wait(5)
+            make_case(circles[0], found.user)
+        return found.user
+
+    def hand_out_too() -> User | None:
+        first_has_chosen.wait(5)
+        with transaction.atomic():
+            second_asks.set()
+            [found] = choosing.choose(wanted[1:], now=NOW)
+        return found.user
+
+    workers = [Elsewhere(hand_out), Elsewhere(hand_out_too)]
+
+    assert [worker.done() for worker in workers] == [user, None]
+
+
+def make_case(circle: Circle, user: User | None) -> Case:
+    """An escalation that somebody has to look after."""
+    escalation = make_escalation(circle)
+    return Case.objects.create(
+        enrolment=circle.enrolment,
+        episode=escalation.episode,
+        decision=escalation.decision,
+        is_escalation=True,
+        assignee=user,
+        opened_at=NOW,
+        due_at=NOW,
+    )

@@ -9,7 +9,7 @@ from coaching.models import Case
 from consent import record
 from consent.actors import SYSTEM
 from consent.scopes import Scope
-from interventions.models import Approval, Episode, Escalation
+from interventions.models import Approval, Episode, Escalation, Suppression
 from tests.support.coaching import (
     NOW,
     make_approval_case,
@@ -103,12 +103,13 @@ def test_it_closes_a_case_whose_episode_ended() -> None:
 def test_it_opens_nothing_about_somebody_who_refuses_coaches() -> None:
     circle = make_circle()
     record.withdraw(subject=circle.learner.pk, scope=Scope.COACH, by=SYSTEM, now=NOW)
-    make_escalation(circle)
+    escalation = make_escalation(circle)
 
     inbox.collect(now=NOW)
 
     assert not Case.objects.exists()
     assert not Escalation.objects.filter(collected_at__isnull=True).exists()
+    assert Suppression.objects.get(decision=escalation.decision).reason == "consent"
     assert Episode.objects.get().end == Episode.End.CONSENT
 
 

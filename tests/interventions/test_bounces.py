@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 
 from interventions import bounces, deliver, mailboxes, reachability, return_paths
 from interventions.bounces import Verdict
-from interventions.models import Attempt, Delivery, Suppression, UnreachableAddress
+from interventions.models import Attempt, Delivery, Episode, Suppression, UnreachableAddress
 from learners.models import Learner
 from tests.support.coaching import NOW, Circle, make_circle, make_decision
 from tests.support.imap import Postbox, imap_server
-from tests.support.interventions import make_delivery, make_slot
+from tests.support.interventions import make_delivery, make_escalation, make_slot
 from tests.support.learners import make_identifier
 from tests.support.mail import smtp_server
 
@@ -106,6 +106,22 @@ class TestWhatFollows:
         assert UnreachableAddress.objects.get().detail == "report 5.1.1 550"
         assert not Attempt.objects.exists()
         assert Suppression.objects.get().reason == "failed"
+
+    @pytest.mark.parametrize("taken_over", [False, True])
+    def test_what_reached_nobody_proves_nothing_however_late_we_hear_of_it(
+        self, sent: Delivery, taken_over: bool
+    ) -> None:
+        attempt = Attempt.objects.get()
+        Attempt.objects.update(verdict="no_improvement", judged_at=attempt.window_ends_at)
+        attempt.refresh_from_db()
+        Episode.objects.update(failed_attempts=1, step=1)
+        if taken_over:  # a person has it already: their proof stays as it was
+            make_escalation(proof=attempt)
+
+        bounces.read(report(sent.pk), now=NOW)
+
+        assert Attempt.objects.exists() is taken_over
+        assert Episode.objects.get().failed_attempts == int(taken_over)
 
     @pytest.mark.parametrize(
         ("status", "action"), [("4.4.7", "delayed"), ("4.2.2", "failed"), ("2.1.5", "delivered")]

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from interventions import triggers
 from interventions.decide import decide
-from interventions.policy.document import Bands, Document, with_changes
-from interventions.snapshot import EpisodeView, Seen, Snapshot, restore, store
+from interventions.models import Suppression
+from interventions.policy.document import Bands, Document, PolicyFault, with_changes
+from interventions.snapshot import EpisodeView, HoldView, RuleHit, Seen, Snapshot, restore, store
+from interventions.wordlist import REASONS
 
 NOW = datetime(2026, 3, 9, 10, tzinfo=UTC)
 ALL = ("record", "profile", "nudge", "manager", "coach")
@@ -242,3 +244,179 @@ def test_a_window_that_has_closed_and_is_not_judged_yet_is_not_looked_at_at_once
     assert choice.reasons == ("step_under_way",)
     assert choice.review_at is not None
     assert choice.review_at > NOW  # else each round would find the same and leave a row, until it is judged
+
+
+class TestACellThatOnlyWatches:
+    def test_it_watches_and_says_that_the_rules_leave_it_at_that(self) -> None:
+        policy = with_changes(Document(), {"matrix.standard.medium.0": "monitor"})
+
+        choice = decide(snapshot(days=9), policy)
+
+        assert (choice.action, choice.reasons, choice.open_episode) == (
+            "monitor",
+            ("left_at_watching",),
+            False,
+        )
+        assert choice.review_at is not None
+        assert choice.review_at > NOW
+
+    def test_it_refuses_a_step_that_nobody_ever_comes_to(self) -> None:
+        row = {f"matrix.standard.{band}.{n}": "monitor" for band in ("medium", "high") for n in (0, 1)}
+
+        with pytest.raises(PolicyFault) as refused:
+            with_changes(Document(), row)
+
+        assert [fault.place for fault in refused.value.faults] == [
+            "matrix.standard.medium.2",
+            "matrix.standard.high.2",
+        ]
+        # In one band alone it is reached: a risk that rises leads there.
+        with_changes(Document(), {"matrix.standard.medium.0": "monitor"})
+
+
+ACTIONS = st.sampled_from(["monitor", "nudge", "lesson", "lesson_nudge", "manager", "coach"])
+LEARNERS = st.sampled_from(["monitor", "nudge", "lesson", "lesson_nudge"])
+VIEWS = st.builds(
+    episode,
+    triggers=st.sampled_from(
+        [("inactivity",), ("mastery",), ("composite", "inactivity"), ("learner_asked",)]
+    ),
+    opened_at=st.sampled_from([NOW, NOW - timedelta(days=4), NOW - timedelta(days=40)]),
+    failed_attempts=st.integers(0, 3),
+    step=st.integers(0, 3),
+    under_way=st.booleans(),
+    with_person=st.booleans(),
+    manager_asked=st.booleans(),
+    window_ends_at=st.sampled_from([None, NOW - timedelta(days=1), NOW + timedelta(days=1)]),
+    lapsed_reason=st.sampled_from([None, *Suppression.Reason.values]),
+    lapsed_at=st.sampled_from([None, NOW, NOW - timedelta(days=2)]),
+    capped_in_a_row=st.integers(0, 3),
+    rule=st.sampled_from(["", "", "onboarding"]),
+    waited_since=st.sampled_from([None, NOW, NOW - timedelta(days=8)]),
+)
+
+
+@given(
+    days=st.floats(0, 40),
+    mastery=st.none() | st.floats(0, 1),
+    risk=st.none() | st.floats(0, 1),
+    impact=st.sampled_from(["standard", "elevated", "critical"]),
+    scopes=st.sets(st.sampled_from(ALL)),
+    now_open=st.none() | VIEWS,
+    first=st.tuples(LEARNERS, LEARNERS),
+    later=st.tuples(ACTIONS, ACTIONS),
+    rearm=st.sampled_from([0, 3]),
+    pairing=st.sampled_from([0, 7]),
+    recovered=st.sampled_from([None, NOW, NOW - timedelta(days=1)]),
+    held=st.sampled_from([None, "leave", "busy_week"]),
+    wish=st.sampled_from([None, "help", "contest", "manager"]),
+    hit=st.booleans(),
+)
+def test_it_says_why_in_words_and_never_asks_to_be_looked_at_for_ever(
+    days: float,
+    mastery: float | None,
+    risk: float | None,
+    impact: str,
+    scopes: set[str],
+    now_open: EpisodeView | None,
+    first: tuple[str, str],
+    later: tuple[str, str],
+    rearm: int,
+    pairing: int,
+    recovered: datetime | None,
+    held: str | None,
+    wish: str | None,
+    hit: bool,
+) -> None:
+    matrix = {f"matrix.{impact}.{band}.0": cell for band, cell in zip(("medium", "high"), first, strict=True)}
+    matrix |= {
+        f"matrix.{impact}.{band}.2": cell for band, cell in zip(("medium", "high"), later, strict=True)
+    }
+    try:
+        policy = with_changes(
+            Document(),
+            {**matrix, "ladder.rearm_days": rearm, "triggers.mastery.with_days_inactive": pairing},
+        )
+    except PolicyFault:
+        return
+    seen = snapshot(days=days, mastery=mastery, risk=risk, impact=impact, scopes=tuple(sorted(scopes)))
+    seen = msgspec.structs.replace(
+        seen,
+        episode=now_open,
+        recovered_at=recovered,
+        hold=HoldView(held, "Close", NOW + timedelta(days=3)) if held else None,
+        request=wish,
+        rules=(RuleHit("onboarding", 1, "nudge", opens=True),) if hit else (),
+    )
+
+    looks = 0
+    while True:
+        choice = decide(seen, policy)
+        key = choice.reasons[0].partition(":")[0]
+        assert all(key in REASONS[language] for language in ("en", "de")), key
+        if choice.action != "monitor" or choice.review_at is None or choice.review_at > NOW:
+            break
+        assert choice.end_episode  # else the same would be found again at once, and again
+        looks += 1
+        assert looks < 2
+        seen = msgspec.structs.replace(
+            seen,
+            episode=None,
+            recovered_at=NOW if choice.end_episode == "recovered" else seen.recovered_at,
+        )
+
+
+class TestAManagerWhoIsNotHeardOf:
+    @pytest.mark.parametrize(
+        ("days", "action", "reason"), [(6.9, "monitor", "with_a_person"), (7, "coach", "matrix")]
+    )
+    def test_a_coach_takes_over_after_a_week_on_the_same_proof(
+        self, days: float, action: str, reason: str
+    ) -> None:
+        asked = episode(
+            with_person=True,
+            manager_asked=True,
+            failed_attempts=2,
+            opened_at=NOW - timedelta(days=20),
+            waited_since=NOW - timedelta(days=days),
+        )
+
+        choice = decide(snapshot(days=30, episode=asked), Document())
+
+        assert (choice.action, choice.reasons[0].partition(":")[0], choice.exemption) == (action, reason, "")
+        if action == "monitor":
+            assert choice.review_at == NOW + timedelta(days=0.1)
+
+    @pytest.mark.parametrize("wish", ["help", "contest"])
+    def test_a_call_for_help_does_not_wait_for_them(self, wish: str) -> None:
+        asked = episode(with_person=True, manager_asked=True, waited_since=NOW - timedelta(days=1))
+
+        assert decide(snapshot(days=9, episode=asked, request=wish), Document()).action == "coach"
+
+    def test_a_coach_who_has_it_is_waited_for(self) -> None:
+        choice = decide(snapshot(days=9, episode=episode(with_person=True), request="help"), Document())
+
+        assert (choice.reasons, choice.review_at) == (("with_a_person",), None)
+
+
+@pytest.mark.parametrize("rules", [(), (RuleHit("onboarding", 1, "nudge", opens=True),)])
+def test_it_asks_for_no_yes_that_nobody_may_give(rules: tuple[RuleHit, ...]) -> None:
+    quiet = 1 if rules else 9
+    refused = snapshot(days=quiet, rules=rules, scopes=("record", "profile", "nudge", "manager"))
+
+    choice = decide(refused, Document())
+
+    assert (choice.action, choice.reasons[0]) == ("monitor", "no_coach_consent")
+
+
+def test_it_still_goes_out_by_itself_where_nobody_needs_to_look() -> None:
+    policy = with_changes(Document(), {"automation.nudge": True, "automation.ask_one_in": 20})
+    scopes = ("record", "profile", "nudge")
+    found = {
+        decide(
+            snapshot(days=9, scopes=scopes, enrolment_id=number, automatic=("nudge:medium:standard",)), policy
+        ).action
+        for number in range(20)
+    }
+
+    assert "nudge" in found

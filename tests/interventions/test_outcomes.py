@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from interventions.models import Answer, Episode, Outcome
-from interventions.outcomes import ACTIVE_7D, ANSWERED_72H, RECOVERED_14D, measure
+from interventions.outcomes import ACTIVE_7D, ANSWERED_72H, RECOVERED_14D, judge, measure
+from learners.models import Enrolment
 from signals.models import Label, Verb
 from tests.support.interventions import NOW, make_attempt, make_contents, make_delivery
 from tests.support.knowledge import make_event
@@ -50,3 +51,44 @@ def test_it_counts_answers_for_a_response_and_no_openings() -> None:
 
     found = dict(Outcome.objects.filter(measure=ANSWERED_72H).values_list("decision_id", "value"))
     assert found == {opened.decision_id: 0.0, answered.decision_id: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "days", "value"),
+    [
+        ("course_ended", "completed", 3, 1.0),
+        ("course_ended", "completed", 16, 0.0),
+        ("course_ended", "failed", 3, 0.0),
+        ("course_ended", "withdrawn", 3, None),
+        ("consent", "active", 3, None),
+        ("consent", "active", 16, 0.0),
+        ("expired", "active", 3, 0.0),
+    ],
+)
+def test_it_counts_a_completed_course_for_a_recovery_and_nothing_of_who_left(
+    end: str, state: str, days: int, value: float | None
+) -> None:
+    """As it is counted for those whom nobody treated, or the two could not be compared."""
+    make_contents()
+    attempt = make_attempt()
+    ended_at = NOW + timedelta(days=days)
+    Episode.objects.update(closed_at=ended_at, end=end)
+    if state != "active":
+        Enrolment.objects.update(state=state, ended_at=ended_at)
+
+    measure(now=attempt.reached_at + timedelta(days=17))
+
+    assert Outcome.objects.get(measure=RECOVERED_14D).value == value
+    assert Label.objects.get(definition="recovered_14d@1").value == (None if value is None else value == 1)
+
+
+def test_a_step_helped_whoever_completed_the_course_in_its_window() -> None:
+    make_contents()
+    attempt = make_attempt()
+    Episode.objects.update(closed_at=NOW + timedelta(days=1), end="course_ended")
+    Enrolment.objects.update(state="completed", ended_at=NOW + timedelta(days=1))
+
+    judge(now=attempt.window_ends_at)
+
+    attempt.refresh_from_db()
+    assert attempt.verdict == "improved"

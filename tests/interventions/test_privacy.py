@@ -267,7 +267,7 @@ class TestWithdrawProfile:
     def test_it_leaves_the_evidence_of_an_escalation(self, scope: Scope) -> None:
         proof = make_attempt(failed=True)
         make_delivery(decision=proof.decision, state="sent")
-        escalation = make_escalation(proof=proof)
+        escalation = make_escalation(proof=proof, collected_at=NOW)
 
         privacy.withdraw(learner_of(escalation.decision), scope, now=LATER)
 

@@ -14,7 +14,7 @@ from interventions.policy.document import Document, with_changes
 from interventions.rules import store
 from interventions.rules.condition import Clause, When
 from interventions.situation import snapshots
-from interventions.snapshot import RuleHit, restore
+from interventions.snapshot import HoldView, RuleHit, restore
 from learners.models import Competency, Role, RoleCompetency, User
 from signals.models import Label
 from tests.interventions.test_triggers import NOW as MONDAY
@@ -89,6 +89,17 @@ class TestDeciding:
 
         assert decide(snapshot(rules=(ALONE,)), poor).reasons == ("not_worth_it", "rule:onboarding:2")
 
+    def test_it_does_nothing_where_it_is_too_uncertain_that_it_pays(self) -> None:
+        careful = with_changes(Document(), {"value.least_probability": 0.99})
+
+        assert decide(snapshot(rules=(ALONE,)), careful).reasons == ("too_uncertain", "rule:onboarding:2")
+
+    def test_it_begins_nothing_while_somebody_is_not_to_be_disturbed(self) -> None:
+        back = MONDAY + timedelta(days=3)
+        choice = decide(snapshot(rules=(ALONE,), hold=HoldView("leave", "", back)), Document())
+
+        assert (choice.action, choice.reasons, choice.review_at) == ("monitor", ("leave:",), back)
+
     def test_it_is_one_step_and_no_ladder(self) -> None:
         mine = episode("rule-onboarding", rule="onboarding", under_way=True, step=0)
         over = msgspec.structs.replace(mine, under_way=False, step=1, failed_attempts=1)
@@ -138,22 +149,30 @@ class TestOnTheWholePath:
 
         assert Decision.objects.filter(rule__key="hello").exclude(action="monitor").count() == 1
 
-    def test_it_does_not_go_out_once_the_rule_is_taken_out_of_force(self) -> None:
+    @pytest.mark.parametrize("over", ["retired", "expired"])
+    def test_it_does_not_go_out_once_the_rule_is_taken_out_of_force_or_its_day_is_over(
+        self, over: str
+    ) -> None:
         journey = Journey()
         rule = make_rule(
             key="hello",
             acts_alone=True,
             when={"clauses": [{"fact": "days_inactive", "op": "at_least", "value": 1}]},
+            expires_on=(journey.now + timedelta(days=2)).date(),
         )
         journey.does()
         journey.tick(days=1, minutes=1)
         decision = Decision.objects.get(rule=rule)
         approvals.approve(decision=decision, by=journey.coach.pk, now=journey.now)
 
-        store.retire(rule=rule, by=None, now=journey.now)
-        journey.tick(minutes=1)
+        if over == "retired":
+            store.retire(rule=rule, by=None, now=journey.now)
+            journey.tick(minutes=1)
+        else:
+            journey.tick(days=1)
 
-        assert Suppression.objects.get(decision=decision).reason == "recovered"
+        assert Suppression.objects.get(decision=decision).reason == "superseded"
+        assert not decision.deliveries.filter(state="sent").exists()
 
     def test_it_says_what_is_true_of_a_person_in_one_of_their_courses_only(self) -> None:
         journey = Journey()

@@ -162,9 +162,9 @@ class TestDeadline:
 
     @pytest.mark.parametrize(
         ("done", "in_days", "over"),
-        [(6, 3, False), (7, 3, True), (2, -0.1, True), (2, 6, False), (2, 8, True)],
+        [(6, 3, False), (7, 3, True), (2, -0.1, False), (7, -0.1, True), (2, 6, False), (2, 8, True)],
     )
-    def test_it_is_over_when_enough_is_done_or_the_day_is_gone(
+    def test_it_is_over_when_enough_is_done_or_the_day_has_moved_and_not_because_it_was_missed(
         self, done: int, in_days: float, over: bool
     ) -> None:
         seen = snapshot(
@@ -270,7 +270,13 @@ class TestCertificate:
             (msgspec.structs.replace(before, seen=Seen(certificates=other)), True),
         ):
             assert (
-                triggers.improved(before=before, after=after, reached_at=NOW - 2 * DAY, policy=document)
+                triggers.improved(
+                    before=before,
+                    after=after,
+                    opened_by=["certificate"],
+                    reached_at=NOW - 2 * DAY,
+                    policy=document,
+                )
                 is better
             )
 
@@ -372,6 +378,14 @@ class TestRepeating:
 
 
 class TestOverrides:
+    def test_it_combines_otherwise_for_a_role_or_a_course(self) -> None:
+        careful = [{"course": "https://lms.example/safety", "changes": {"min_signals": 2}}]
+        document = policy("mastery", "inactivity", triggers__overrides=careful)
+
+        assert decide(snapshot(days=9), document).reasons == ("too_few_signals",)
+        assert decide(snapshot(days=9, course="https://lms.example/other"), document).action == "nudge"
+        assert decide(snapshot(days=9, mastery=0.4), document).action == "nudge"
+
     def test_it_takes_other_bounds_for_a_role_or_a_course(self) -> None:
         document = with_changes(
             Document(),
@@ -397,6 +411,9 @@ class TestOverrides:
             ({"impact": "critical", "changes": {"pace.below": 7}}, "between 0 and 1"),
             ({"impact": "critical", "changes": {"pace.below": "low"}}, "override 1"),
             ({"impact": "critical", "changes": {"pace.below": 0.9}}, "must not lie below"),
+            ({"impact": "critical", "changes": {"min_signals": 9}}, "min_signals must lie between 1 and 4"),
+            ({"impact": "critical", "changes": {"min_signals": 3}}, "nothing would ever open"),
+            ({"impact": "critical", "changes": {"combine": "some"}}, "override 1"),
         ],
     )
     def test_it_names_what_is_wrong_with_one(self, override: dict[str, Any], says: str) -> None:
@@ -508,3 +525,30 @@ def test_it_decides_the_same_again_from_what_it_kept(seen: dict[str, Any], risk:
 
     assert again == before
     assert decide(again, EVERYTHING) == decide(before, EVERYTHING)
+
+
+class TestMastery:
+    @pytest.mark.parametrize(("pairing", "over"), [(7, True), (0, False)])
+    def test_coming_back_ends_it_only_where_silence_was_part_of_it(self, pairing: int, over: bool) -> None:
+        document = policy("mastery", triggers__mastery__with_days_inactive=pairing)
+        seen = snapshot(days=0.1, mastery=0.3, episode=episode("mastery"))
+
+        assert triggers.recovered(seen, document) is over
+
+    @pytest.mark.parametrize(("mastery", "over"), [(0.6, False), (0.64, False), (0.65, True)])
+    def test_it_is_over_above_the_bound_by_a_margin(self, mastery: float, over: bool) -> None:
+        seen = snapshot(days=9, mastery=mastery, episode=episode("mastery"))
+
+        assert triggers.recovered(seen, policy("mastery")) is over
+
+
+def test_a_step_is_judged_by_what_opened_its_own_episode() -> None:
+    """The plan went on; that the risk that opened the next episode has not fallen says nothing of this one."""
+    before = snapshot(steps=10, steps_done=2, risk=0.6)
+    after = snapshot(steps=10, steps_done=5, risk=0.6, episode=episode("composite", opened=DAY))
+
+    for opened_by, better in ((["pace"], True), (["composite"], False)):
+        found = triggers.improved(
+            before=before, after=after, opened_by=opened_by, reached_at=NOW - 3 * DAY, policy=Document()
+        )
+        assert found is better

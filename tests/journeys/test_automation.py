@@ -8,9 +8,12 @@ from django.test import Client
 from django.utils import timezone
 
 from coaching import own
-from interventions import answers, automation, earning
-from interventions.models import Approval, AutomaticRoute, Decision, Delivery
+from coaching.why_not import why_not
+from interventions import answers, automation, deliver, earning
+from interventions.models import Approval, AutomaticRoute, Decision, Delivery, Suppression
 from interventions.policy import store
+from learners.models import Preferences
+from learners.zones import zone_of
 from tests.signals.test_refresh_meeting import Elsewhere
 from tests.support.interventions import make_admin, make_approval, make_contents, make_decision
 from tests.support.journey import Journey
@@ -119,3 +122,67 @@ def test_two_workers_at_once_let_it_earn_once() -> None:
 
     assert sorted(worker.done() for worker in workers) == [0, 1]
     assert AutomaticRoute.objects.count() == 1
+
+
+def decided_by_itself(journey: Journey, *, held_until: timedelta) -> Decision:
+    """A step that goes out by itself, and waits for its hour."""
+    let_it_earn(journey)
+    journey.does()
+    coaches_say("approved", journey=journey, times=30)
+    journey.tick(minutes=1)
+    zone = zone_of(journey.learner)
+    night = (journey.now + timedelta(days=8)).astimezone(zone)
+    Preferences.objects.create(
+        learner=journey.learner,
+        quiet_from=(night - timedelta(hours=1)).time(),
+        quiet_to=(night + held_until).time(),
+        changed_at=journey.now,
+    )
+    journey.tick(days=8)
+    decision = Decision.objects.get(enrolment=journey.enrolment, action="nudge")
+    assert decision.reasons[-1] == "by_itself"
+    assert {one.state for one in decision.deliveries.all()} == {"queued"}
+    return decision
+
+
+@pytest.mark.django_db
+def test_what_waits_is_decided_anew_and_asks_as_soon_as_a_person_wants_to_be_asked() -> None:
+    journey = Journey()
+    decision = decided_by_itself(journey, held_until=timedelta(hours=2))
+
+    earning.ask_again(row=AutomaticRoute.objects.get(), by=uuid4(), now=journey.now)
+
+    assert Suppression.objects.get(decision=decision).reason == "ask_first"
+    assert {one.state for one in decision.deliveries.all()} == {"cancelled"}
+    journey.tick(minutes=1)
+    anew = Decision.objects.exclude(pk=decision.pk).get(enrolment=journey.enrolment, action="nudge")
+    assert Approval.objects.get(decision=anew).state == "waiting"
+    journey.tick(hours=3)
+    assert not Delivery.objects.filter(learner=journey.learner, state="sent").exists()
+    told = why_not(journey.learner, at=journey.now, language="en")
+    assert any(one.key == "ask_first" for one in told.before)
+
+
+@pytest.mark.django_db
+def test_what_waits_is_asked_about_too_where_a_policy_takes_the_route_back() -> None:
+    """Before the stage that says so has run: the claim looks for itself."""
+    journey = Journey()
+    decision = decided_by_itself(journey, held_until=timedelta(minutes=30))
+    draft = store.draft_from_live(by=None, now=journey.now, changes={"automation.nudge": False})
+    store.go_live(policy=draft, by=None, now=journey.now, reason="Look again")
+
+    journey.now += timedelta(minutes=40)
+    deliver.deliver(now=journey.now)
+
+    assert Suppression.objects.get(decision=decision).reason == "ask_first"
+    assert not Delivery.objects.filter(learner=journey.learner, state="sent").exists()
+
+
+@pytest.mark.django_db
+def test_what_waits_still_goes_out_while_its_route_stands() -> None:
+    journey = Journey()
+    decision = decided_by_itself(journey, held_until=timedelta(minutes=30))
+
+    journey.tick(minutes=40)
+
+    assert {one.state for one in decision.deliveries.all()} == {"sent"}

@@ -13,6 +13,7 @@ from interventions.models import (
     Delivery,
     Episode,
     Escalation,
+    ManagerAsk,
     Outcome,
     Suppression,
 )
@@ -169,3 +170,28 @@ def test_it_does_not_send_what_a_human_declined() -> None:
     assert Suppression.objects.get(decision=decision).reason == "declined"
     assert not Delivery.objects.exists()
     assert not Approval.objects.filter(state="waiting").exists()
+
+
+def test_a_coach_takes_over_from_a_manager_who_says_nothing() -> None:
+    journey = Journey()
+    journey.does()
+    journey.tick(minutes=1)
+    for _ in range(3):
+        for _ in range(20):
+            journey.tick(days=1)
+            if Approval.objects.filter(state="waiting").exists():
+                break
+        say_yes(journey)
+        journey.tick(minutes=1)
+    ask = ManagerAsk.objects.get()
+    assert ask.state == "open"
+
+    for _ in range(8):
+        journey.tick(days=1)
+
+    ask.refresh_from_db()
+    assert (ask.state, ask.place) == ("withdrawn", None)
+    decision = Decision.objects.get(action="coach")
+    assert decision.step == (ask.decision.step or 0) + 1
+    assert Escalation.objects.get(decision=decision).attempt is not None
+    assert Case.objects.get(decision=decision).state == "open"

@@ -199,8 +199,17 @@ def make_slot(
 
 
 def make_manager_ask(*, decision: Decision | None = None, **fields: Any) -> ManagerAsk:
-    """An open ask on the manager's first place."""
+    """An open ask on the manager's first place, in a critical role, with the yes that it takes."""
     decision = decision or make_decision(action="manager")
+    assert decision.episode is not None
+    Escalation.objects.get_or_create(
+        decision=decision,
+        defaults={"episode": decision.episode, "exemption": "critical_role", "at": NOW},
+    )
+    Approval.objects.get_or_create(
+        decision=decision,
+        defaults={"state": "approved", "asked_at": NOW, "answered_at": NOW, "answered_by": uuid4()},
+    )
     made: dict[str, Any] = {
         "decision": decision,
         "enrolment": decision.enrolment,
