@@ -128,6 +128,7 @@
         const list = make("ul");
         list.append(...one.why.map((line) => make("li", line)));
         why.append(make("summary", this.words.why), list);
+        if (one.looked_at) why.append(make("p", one.looked_at));
         article.append(why);
       }
       if (one.answer) {

@@ -29,6 +29,7 @@ from interventions.models import (
     ManagerAsk,
     MessageText,
     Outcome,
+    PlatformEnrolment,
     Suppression,
     WebhookEndpoint,
     WebhookMessage,
@@ -392,7 +393,7 @@ def test_a_room_is_told_in_the_morning() -> None:
 
 
 def test_only_moodle_has_moodles_settings() -> None:
-    for fields in ({"enrols": True}, {"known_by": "username"}):
+    for fields in ({"enrols": True}, {"known_by": "username"}, {"writes": False}):
         with Broken("only_moodle_has_moodles_settings"):
             ChatConnection.objects.create(kind="slack", created_at=NOW, **fields)
 
@@ -412,6 +413,16 @@ def test_a_lessons_place_is_on_the_web() -> None:
 
     with Broken("a_lessons_place_is_on_the_web"):
         LessonPlace.objects.create(lesson=lesson, address="javascript:alert(1)")
+
+
+def test_an_enrolment_in_the_lms_says_when() -> None:
+    decision = make_decision()
+    fields = {"decision": decision, "moodle_course": 12, "created_at": NOW, "due_at": NOW}
+
+    with Broken("who_was_enrolled_was_so_at_a_time"):
+        PlatformEnrolment.objects.create(state="done", **fields)
+    with Broken("an_enrolment_under_way_was_claimed"):
+        PlatformEnrolment.objects.create(state="sending", **fields)
 
 
 def test_it_has_one_active_chat_connection_of_a_kind() -> None:

@@ -16,8 +16,8 @@ from interventions import authoring
 from interventions.lesson_import import bringing, cartridge, csv_file, files, moodle
 from interventions.lesson_import.bringing import Report
 from interventions.lesson_import.plain import plain
-from interventions.lesson_import.proposed import NotReadable
-from interventions.models import Lesson, LessonText
+from interventions.lesson_import.proposed import NotReadable, Proposed
+from interventions.models import Lesson, LessonPlace, LessonText
 from learners.models import User
 from signals.models import Feed
 from tests.support.interventions import NOW
@@ -282,10 +282,29 @@ class TestMoodle:
         assert "“Ladders & roofs”" in page.body
         assert (sheet.format, sheet.body) == ("document", "One page.\n\nA4.")
         assert Lesson.objects.get(key="campus-17").state() == "draft"
+        place = LessonPlace.objects.get(lesson__key="campus-17")
+        assert (place.address, place.moodle_course) == ("", 7)  # the address is the text's, in each language
         assert [str(one) for one in report.refused] == [
             "activity 21: its address leads to another site. Look at the activity in Moodle.",
             "an activity: it is not as Moodle documents it. Check the site's version.",
         ]
+
+    def test_it_keeps_the_page_somebody_gave_it_and_moves_with_its_course(
+        self, site: Listener, feed: Feed
+    ) -> None:
+        self.answer(site, self.sections(site))
+        self.bring(feed)
+        LessonPlace.objects.filter(lesson__key="campus-17").update(
+            address="https://campus.example/nicer", moodle_course=3
+        )
+
+        report = self.bring(feed)
+        again = self.bring(feed)
+
+        assert [(line.key, line.detail) for line in report.of("changed")] == [("campus-17", "course 3 → 7")]
+        assert not again.brings_anything
+        place = LessonPlace.objects.get(lesson__key="campus-17")
+        assert (place.address, place.moodle_course) == ("https://campus.example/nicer", 7)
 
     def test_it_asks_for_one_course_with_the_token_in_the_body(self, site: Listener, feed: Feed) -> None:
         self.answer(site, [])
@@ -481,3 +500,24 @@ def test_it_lets_a_file_bring_a_next_version_of_what_was_written_here() -> None:
 
     assert [line.what for line in report.lines] == ["changed"]
     assert authoring.content_of(LessonText.objects.in_use().get(lesson=lesson)) == content()
+
+
+@pytest.mark.django_db
+def test_it_says_beforehand_what_changes_at_once_for_a_lesson_in_use() -> None:
+    owner = make_owner(name="Alex")
+    used, waiting = make_lesson(owner=owner), make_lesson(owner=owner, published=False)
+    rows = [
+        Proposed("row 2", used.key, "en", content(), minutes=9, expires_on=date(2027, 1, 31)),
+        Proposed("row 3", waiting.key, "en", content(), minutes=9),
+    ]
+
+    report = bringing.bring_in(
+        rows, origin=Lesson.Origin.CSV, owner=None, by=None, now=NOW, dry_run=True, whole=True
+    )
+
+    assert [line.detail for line in report.of("changed")] == [
+        "minutes: 4 → 9 at once, while it is in use, look again by: never → 2027-01-31 at once, while it is in use",
+        "minutes: 4 → 9",
+    ]
+    used.refresh_from_db()
+    assert used.minutes == 4

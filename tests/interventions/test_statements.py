@@ -132,6 +132,17 @@ def test_it_tells_nothing_of_somebody_who_refuses(store: Listener, circle: Circl
     assert not store.asked
 
 
+def test_it_keeps_nothing_of_what_a_record_store_repeats(store: Listener, circle: Circle) -> None:
+    connect(store)
+    suggest(circle)
+    store.answers = [(400, {}, b'{"statement": {"actor": {"mbox": "mailto:robin@works.example"}}}')]
+
+    webhooks.send_due(now=NOW)
+
+    message = WebhookMessage.objects.get()
+    assert (message.state, message.answer) == ("failed", "400")
+
+
 def test_a_repeat_is_the_same_statement(store: Listener, circle: Circle) -> None:
     store.answers = [(503, {}, b""), (204, {}, b"")]
     connect(store)
