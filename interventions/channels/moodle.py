@@ -30,15 +30,18 @@ class Moodle(Chat):
         return _send(connection, look_up(connection, ChatConnection.KnownBy.EMAIL, to), said, key=key)
 
 
+def html(said: Letter) -> str:
+    """A letter as Moodle shows it."""
+    return render_to_string("mail/moodle.html", {"letter": said, "words": phrases(said.language)})
+
+
 def _send(connection: ChatConnection, person: int, said: Letter, *, key: str) -> str:
     told = ask(
         connection,
         WRITE,
         {
             "messages[0][touserid]": person,
-            "messages[0][text]": render_to_string(
-                "mail/moodle.html", {"letter": said, "words": phrases(said.language)}
-            ),
+            "messages[0][text]": html(said),
             "messages[0][textformat]": HTML,
             "messages[0][clientmsgid]": key,
         },

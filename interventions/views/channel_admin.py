@@ -13,9 +13,8 @@ from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
 from interventions import chats, outgoing, reachability
-from interventions.channels import ChannelError, letter
-from interventions.channels.chat import SLACK, Slack, Teams
-from interventions.channels.moodle import Moodle
+from interventions.channels import CHATS, ChannelError, letter
+from interventions.channels.chat import SLACK
 from interventions.channels.moodle_site import ENROL, FIND, WRITE
 from interventions.models import ChatConnection, UnreachableAddress
 from interventions.views.message_admin import EXAMPLE
@@ -23,11 +22,6 @@ from learners.access import asked_by
 from learners.identity import resolve
 from learners.models import Learner, User
 
-_CHANNELS = {
-    ChatConnection.Kind.SLACK: Slack(),
-    ChatConnection.Kind.TEAMS: Teams(),
-    ChatConnection.Kind.MOODLE: Moodle(),
-}
 _KEPT = "Leave empty to keep what is stored."
 
 
@@ -134,7 +128,7 @@ class ChatConnectionAdmin(admin.ModelAdmin):
         for connection in queryset:
             now = timezone.now()
             try:
-                answer = _CHANNELS[ChatConnection.Kind(connection.kind)].say(
+                answer = CHATS[connection.kind].say(
                     connection, said, to=request.user.login, key=f"test-{now.timestamp():.0f}"
                 )
             except ChannelError as fault:
