@@ -211,7 +211,8 @@ def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
                 "key": one.key,
                 "minutes": one.minutes,
                 "title": text.title,
-                "address": places.in_the_lms(one, text),
+                # Who began it on our own page finishes it there.
+                "address": "" if taken.get(one.pk, now) is None else places.in_the_lms(one, text),
                 "state": "new" if one.pk not in taken else ("done" if taken[one.pk] else "begun"),
             }
             for one in _lessons(learner, now)

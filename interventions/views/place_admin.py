@@ -67,13 +67,26 @@ class LessonPlaceAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: LessonPlace, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         framework_places.declare(obj.lesson)  # what people do there counts for its competency
-        audit.record(
-            actor=Party("user", asked_by(request)),
-            action="lesson.placed",
-            target=Party("lesson", UUID(int=obj.pk)),
-            now=timezone.now(),
-            detail={"fields": form.changed_data},
-        )
+        _note("lesson.placed", request, obj.pk, form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: LessonPlace) -> None:
+        _note("lesson.placed_no_more", request, obj.pk, [])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LessonPlace]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            _note("lesson.placed_no_more", request, pk, [])
+        super().delete_queryset(request, queryset)
+
+
+def _note(action: str, request: HttpRequest, lesson_id: int, fields: list[str]) -> None:
+    audit.record(
+        actor=Party("user", asked_by(request)),
+        action=action,
+        target=Party("lesson", UUID(int=lesson_id)),
+        now=timezone.now(),
+        detail={"fields": fields},
+    )
 
 
 @admin.register(PlatformEnrolment)

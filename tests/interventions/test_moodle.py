@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from time_machine import travel
 
+from consent.models import AuditEntry
 from interventions import deliver, route
 from interventions.channels.moodle import Moodle
 from interventions.models import Answer, Attempt, ChatConnection, Delivery, Lesson, LessonPlace, Suppression
@@ -389,3 +390,9 @@ class TestAdmin:
         assert "begins with https://" in refused.content.decode()
         assert "own texts name none" in nowhere.content.decode()
         assert LessonPlace.objects.get().address == address
+
+        self.client.post(f"/admin/interventions/lessonplace/{lesson.pk}/delete/", {"post": "yes"})
+
+        assert not LessonPlace.objects.exists()
+        traced = AuditEntry.objects.filter(action__startswith="lesson.").order_by("pk")
+        assert list(traced.values_list("action", flat=True)) == ["lesson.placed", "lesson.placed_no_more"]

@@ -8,7 +8,7 @@ from time_machine import travel
 
 from coaching import own
 from coaching.api import reading
-from interventions import authoring, framework_places, links, places, wording
+from interventions import authoring, framework_places, lessons, links, places, wording
 from interventions.channels import letter
 from interventions.models import Lesson, LessonPlace
 from learners.models import CompetencyLesson
@@ -109,3 +109,17 @@ def test_what_people_do_there_counts_for_its_competency(lesson: Lesson) -> None:
 
     of_it = CompetencyLesson.objects.filter(competency=lesson.competency)
     assert {THERE, ENGLISH, GERMAN} <= set(of_it.values_list("iri", flat=True))
+
+
+def test_who_began_it_on_our_own_page_finishes_it_there(
+    circle: Circle, lesson: Lesson, client: Client
+) -> None:
+    lessons.start(learner=circle.learner, lesson=lesson, decision=None, now=NOW)
+    LessonPlace.objects.create(lesson=lesson, address=THERE)
+    client.force_login(circle.account)
+
+    with travel(NOW, tick=False):
+        short = client.get("/me/").content.decode().partition('id="lessons"')[2]
+
+    assert f'href="/me/lessons/{lesson.key}/"' in short
+    assert THERE not in short
