@@ -93,7 +93,7 @@ def _note(action: str, request: HttpRequest, lesson_id: int, fields: list[str]) 
 class PlatformEnrolmentAdmin(RecordAdmin):
     """Who was put into a course of the LMS for a suggested lesson. Those given up can be tried again."""
 
-    list_display = ("created_at", "learner", "moodle_course", "state", "tries", "answer")
+    list_display = ("created_at", "learner", "moodle_course", "state", "answer")
     list_display_links = None
     list_filter = ("state",)
     list_select_related = ("decision__enrolment",)
