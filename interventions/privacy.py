@@ -182,14 +182,11 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Stops what this scope no longer allows, in the caller's transaction; returns what it stopped."""
     if scope == Scope.NUDGE:
         with transaction.atomic():
-            return {
-                **_stop_messages(subject, now),
-                "webhook_messages": webhooks.silence(subject),
-                "platform_enrolments": platform_enrolments.call_off(subject),
-            }
+            return {**_stop_messages(subject, now), **_stop_word_to_others(subject)}
     if scope in (Scope.RECORD, Scope.PROFILE):
         with transaction.atomic():
-            return _stop_everything(subject, now)
+            stopped = _stop_everything(subject, now)
+            return {**stopped, **(_stop_word_to_others(subject) if scope == Scope.RECORD else {})}
     if scope == Scope.MANAGER:
         with transaction.atomic():
             return _stop_manager(subject, now)
@@ -199,6 +196,14 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
 def _wait_for(subject: UUID) -> None:
     """Whoever is deciding about this person comes wholly before us, and is undone, or finds what we have changed."""
     turns.wait_for(Enrolment.objects.filter(learner=subject).values_list("pk", flat=True))
+
+
+def _stop_word_to_others(subject: UUID) -> dict[str, int]:
+    """Other systems hear nothing any more of somebody who refuses suggestions or the use of their records."""
+    return {
+        "webhook_messages": webhooks.silence(subject),
+        "platform_enrolments": platform_enrolments.call_off(subject),
+    }
 
 
 def _stop_messages(subject: UUID, now: datetime) -> dict[str, int]:

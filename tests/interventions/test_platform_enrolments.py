@@ -160,6 +160,19 @@ def test_a_withdrawal_calls_it_off(site: Listener, circle: Circle, lesson: Lesso
     suggest(circle, lesson, "email")
 
     record.withdraw(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
+
+    # In the withdrawal's own transaction, so that whoever claims it meanwhile comes wholly before or finds nothing.
+    assert PlatformEnrolment.objects.get().state == "cancelled"
+    platform_enrolments.enrol_due(now=NOW)
+    assert not site.asked
+
+
+def test_it_asks_for_consent_once_more(site: Listener, circle: Circle, lesson: Lesson) -> None:
+    connect(site)
+    suggest(circle, lesson, "email")
+    record.withdraw(subject=circle.learner.pk, scope=Scope.NUDGE, by=SYSTEM, now=NOW)
+    PlatformEnrolment.objects.update(state="queued")  # as if somebody had tried it again
+
     platform_enrolments.enrol_due(now=NOW)
 
     assert not site.asked

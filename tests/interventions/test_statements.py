@@ -121,14 +121,15 @@ def test_it_tells_nothing_where_the_system_does_not_know_them(store: Listener, c
     assert "know the learner" in message.answer
 
 
-def test_it_tells_nothing_of_somebody_who_refuses(store: Listener, circle: Circle) -> None:
+@pytest.mark.parametrize("scope", [Scope.NUDGE, Scope.RECORD])
+def test_it_tells_nothing_of_somebody_who_refuses(store: Listener, circle: Circle, scope: Scope) -> None:
     connect(store)
     suggest(circle)
-    record.withdraw(subject=circle.learner.pk, scope=Scope.NUDGE, by=SYSTEM, now=NOW)
 
-    webhooks.send_due(now=NOW)
+    record.withdraw(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
 
     assert WebhookMessage.objects.get().state == "cancelled"
+    webhooks.send_due(now=NOW)
     assert not store.asked
 
 
