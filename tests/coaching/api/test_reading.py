@@ -1,6 +1,7 @@
 """What systems may read and say about a learner: in words, with consent, and with a trace."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -216,7 +217,7 @@ class TestEpisodes:
     def test_it_says_who_looked_and_whether_it_arrived(self, api: Make, circle: Circle) -> None:
         decision = make_decision(circle.enrolment, reasons=["by_itself"])
         make_attempt(decision=decision)
-        make_decision(circle.enrolment, step=2, reasons=["asked_as_a_sample"])
+        make_decision(circle.enrolment, step=2, reasons=["asked_as_a_sample"], now=NOW + timedelta(hours=1))
 
         first, second = api("episodes:read")("episodes/").json()["results"][0]["steps"]
 
