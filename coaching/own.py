@@ -1,6 +1,5 @@
 """A learner's own pages: what was suggested, what we know and why, what they chose, and what was not sent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -123,7 +122,7 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
         .select_related(
             "decision__enrolment__course",
             "decision__policy",
-            "decision__lesson",
+            "decision__lesson__place",
             "decision__answer",
             "decision__approval",
         )
@@ -132,22 +131,21 @@ def suggestions(learner: Learner, *, now: datetime, anywhere: bool = False) -> l
         .order_by("-sent_at", "pk")
     )
     once = {delivery.decision_id: delivery for delivery in deliveries}
-    lessons = [delivery.decision.lesson_id for delivery in once.values()]
-    living = places.addresses(pk for pk in lessons if pk is not None)
-    return [_suggestion(delivery, learner, living) for delivery in once.values()]
+    return [_suggestion(delivery, learner) for delivery in once.values()]
 
 
-def _suggestion(delivery: Delivery, learner: Learner, living: Mapping[int, str]) -> Suggestion:
+def _suggestion(delivery: Delivery, learner: Learner) -> Suggestion:
     decision = delivery.decision
     lesson = decision.lesson
+    text = catalogue.lesson_text(lesson, learner.language) if lesson else None
     return Suggestion(
         delivery=delivery,
         decision=decision,
         subject=delivery.subject,
         body=without_address(delivery.body),
         lesson_key=lesson.key if lesson else "",
-        lesson_title=catalogue.lesson_text(lesson, learner.language).title if lesson else "",
-        lesson_address=living.get(lesson.pk, "") if lesson else "",
+        lesson_title=text.title if text else "",
+        lesson_address=places.in_the_lms(lesson, text) if lesson and text else "",
         why=explain.why(decision, learner.language),
         answer=getattr(decision, "answer", None),
     )

@@ -56,6 +56,15 @@ def _deliver(now: datetime) -> datetime | None:
     return oldest
 
 
+@stage("enrol")
+def _enrol(now: datetime) -> datetime | None:
+    from interventions.models import PlatformEnrolment
+
+    due = PlatformEnrolment.objects.filter(state=PlatformEnrolment.State.QUEUED, due_at__lte=now)
+    oldest: datetime | None = due.aggregate(at=Min("due_at"))["at"]
+    return oldest
+
+
 @stage("webhooks")
 def _webhooks(now: datetime) -> datetime | None:
     from interventions.models import WebhookMessage

@@ -56,6 +56,7 @@ STAGES = (
     Stage("evaluate", "interventions.evaluate.evaluate", Queue.PATH, 5),
     Stage("settle", "interventions.route.settle", Queue.PATH, 60),
     Stage("deliver", "interventions.deliver.deliver", Queue.DELIVERY, 15),
+    Stage("enrol", "interventions.platform_enrolments.enrol_due", Queue.DELIVERY, 15),
     Stage("webhooks", "interventions.webhooks.send_due", Queue.DELIVERY, 15),
     Stage("bounces", "interventions.mailboxes.read_waiting", Queue.DELIVERY, 300),
     Stage("measure", "interventions.outcomes.measure", Queue.UPKEEP, 600),

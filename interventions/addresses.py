@@ -14,7 +14,7 @@ def hash_of(address: str) -> bytes:
 def beyond_reach(addresses: Iterable[str]) -> set[str]:
     """Those to whom nothing but a page can speak: the address refuses, and no chat is configured."""
     found = refusing(addresses)
-    return set() if found and ChatConnection.objects.filter(is_active=True).exists() else found
+    return set() if found and ChatConnection.objects.filter(is_active=True, writes=True).exists() else found
 
 
 def refusing(addresses: Iterable[str]) -> set[str]:

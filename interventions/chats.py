@@ -12,7 +12,8 @@ KnownBy = ChatConnection.KnownBy
 
 def chosen() -> ChatConnection | None:
     """The connection messages go by; None where they go by mail. Of several: Slack, Teams, then Moodle."""
-    active = {row.kind: row for row in ChatConnection.objects.filter(is_active=True).order_by("pk")}
+    writing = ChatConnection.objects.filter(is_active=True, writes=True).order_by("pk")
+    active = {row.kind: row for row in writing}
     return next((active[kind] for kind in ChatConnection.Kind.values if kind in active), None)
 
 

@@ -17,6 +17,7 @@ from interventions.models import (
     Hold,
     LessonVisit,
     ManagerAsk,
+    PlatformEnrolment,
     WebhookMessage,
 )
 
@@ -37,8 +38,10 @@ def expire(scope: Scope, before: datetime, *, now: datetime) -> list[Step]:
             visits = LessonVisit.objects.filter(started_at__lt=before)
             holds = Hold.objects.filter(until__lt=before)
             told = WebhookMessage.objects.filter(created_at__lt=before)
+            enrolled = PlatformEnrolment.objects.filter(created_at__lt=before)
             return [
                 *_step("webhook_messages", told, told.delete, "subject"),
+                *_step("platform_enrolments", enrolled, enrolled.delete, "decision__enrolment__learner"),
                 *_step("deliveries", said, partial(said.update, subject="", body="", provider_answer="")),
                 *_step("lesson_visits", visits, visits.delete),
                 *_step("holds", holds, holds.delete, "decision__enrolment__learner"),

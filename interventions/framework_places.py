@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from interventions.models import Lesson, LessonText
+from interventions.models import Lesson, LessonPlace, LessonText
 from learners.models import CompetencyItem, CompetencyLesson
 
 
@@ -55,9 +55,11 @@ def declare(lesson: Lesson) -> None:
         CompetencyItem.objects.filter(iri__startswith=own).update(competency_id=lesson.competency_id)
     if gone := set(there).difference(wanted):
         CompetencyItem.objects.filter(iri__in=gone).delete()
-    for text in texts:
+    place_in_lms = LessonPlace.objects.filter(pk=lesson.pk).first()
+    elsewhere = {place_in_lms.address: title} if place_in_lms is not None else {}
+    for address, name in [*elsewhere.items(), *((text.address, text.title) for text in texts)]:
         # What people do there comes back under the address of the place itself.
-        if text.address and len(text.address) <= 500:
+        if address and len(address) <= 500:
             CompetencyLesson.objects.get_or_create(
-                iri=text.address, defaults={"competency_id": lesson.competency_id, "name": text.title}
+                iri=address, defaults={"competency_id": lesson.competency_id, "name": name}
             )

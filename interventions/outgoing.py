@@ -7,6 +7,7 @@ changes in between (DNS rebinding) leads nowhere else. Proxies of the environmen
 import ipaddress
 import socket
 from collections.abc import Mapping
+from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import urllib3
 from django.conf import settings
 
 PATIENCE_S = 10.0
+LONGEST_READ_S = 30.0  # for a whole body
 LARGEST = 10_000
 LONGEST_WAIT_S = 86_400
 # What may be otherwise later; every other 4xx is an answer for good.
@@ -47,6 +49,10 @@ class Answer(NamedTuple):
     text: str  # the beginning of the body
     wait_seconds: int = 0  # its Retry-After
     is_cut: bool = False  # there was more
+
+    def without_words(self) -> "Answer":
+        """What may be kept of an answer about somebody: its words may name them."""
+        return self._replace(text="")
 
     @property
     def is_permanent(self) -> bool:
@@ -106,7 +112,7 @@ def _request(
             preload_content=False,
         )
         # What it says of its own length is not believed, nor what it unpacks to.
-        said = answer.read(largest + 1, decode_content=True)
+        said = _read(answer, largest + 1)
         text = said[:largest].decode(errors="replace")
         wait = answer.headers.get("Retry-After", "")
         answer.close()
@@ -124,6 +130,18 @@ def _request(
         ) from fault
     finally:
         pool.close()
+
+
+def _read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """The beginning of the body. One that comes drop by drop is cut off: patience alone is for each drop anew."""
+    until = monotonic() + LONGEST_READ_S
+    said = b""
+    while len(said) < most and monotonic() < until:
+        some = answer.read1(most - len(said), decode_content=True)
+        if not some:
+            break
+        said += some
+    return said
 
 
 class _Place(NamedTuple):

@@ -8,9 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from consent.registry import Fields
 from consent.scopes import Scope
-from interventions import reachability, route, turns, webhooks
+from interventions import platform_enrolments, reachability, route, turns, webhooks
 from interventions.expiry import expire
 from interventions.models import (
     AlertSlot,
@@ -25,283 +24,19 @@ from interventions.models import (
     LessonVisit,
     ManagerAsk,
     Outcome,
+    PlatformEnrolment,
     Suppression,
     UnreachableAddress,
     Watch,
     WebhookMessage,
 )
+from interventions.personal_fields import FIELDS
 from learners.models import Enrolment
 
 __all__ = ["FIELDS", "erase", "expire", "export", "withdraw"]
 
-FIELDS = {
-    "AlertSlot": Fields(
-        personal=("learner", "holder"), other=("id", "kind", "place", "during", "decision", "state")
-    ),
-    "Answer": Fields(personal=("kind", "helped"), other=("decision", "at")),
-    "ApiToken": Fields(
-        personal=(),
-        other=(
-            "id",
-            "name",
-            "token_hash",
-            "scopes",
-            "per_minute",
-            "is_active",
-            "created_at",
-            "expires_at",
-            "last_used_at",
-        ),
-    ),
-    "Approval": Fields(
-        personal=("answered_by",), other=("decision", "state", "asked_at", "answered_at", "collected_at")
-    ),
-    "Attempt": Fields(
-        personal=("verdict",),
-        other=("id", "decision", "episode", "reached_at", "window_ends_at", "judged_at"),
-    ),
-    "AutomaticRoute": Fields(
-        personal=("lost_by",),
-        other=(
-            "id",
-            "action",
-            "band",
-            "impact",
-            "earned_at",
-            "earned_right",
-            "earned_judged",
-            "earned_low",
-            "bar",
-            "policy",
-            "lost_at",
-            "lost_because",
-            "lost_right",
-            "lost_judged",
-        ),
-    ),
-    "ChatConnection": Fields(
-        personal=(),
-        other=(
-            "id",
-            "kind",
-            "address",
-            "token",
-            "known_by",
-            "enrols",
-            "enrol_role",
-            "is_active",
-            "created_at",
-            "last_error",
-            "last_error_at",
-        ),
-    ),
-    "CoachRoom": Fields(
-        personal=(),
-        other=(
-            "id",
-            "name",
-            "kind",
-            "address",
-            "at",
-            "is_active",
-            "created_at",
-            "last_told_on",
-            "last_error",
-        ),
-    ),
-    "Decision": Fields(
-        personal=("enrolment", "reasons", "snapshot"),
-        other=(
-            "id",
-            "episode",
-            "step",
-            "policy",
-            "action",
-            "lesson",
-            "rule",
-            "eligible",
-            "propensity",
-            "expected_value",
-            "known_seq",
-            "at",
-            "lapsed_at",
-        ),
-    ),
-    "Delivery": Fields(
-        personal=("learner", "subject", "body", "provider_answer"),
-        other=(
-            "id",
-            "decision",
-            "channel",
-            "message_text",
-            "lesson_text",
-            "due_at",
-            "expires_at",
-            "state",
-            "tries",
-            "claimed_at",
-            "sent_at",
-            "to_follow_up",
-            "read_at",
-        ),
-    ),
-    "Episode": Fields(
-        personal=("enrolment", "triggers"),
-        other=(
-            "id",
-            "rule",
-            "ladder",
-            "opened_at",
-            "signal_at",
-            "failed_attempts",
-            "step",
-            "closed_at",
-            "end",
-        ),
-    ),
-    "Escalation": Fields(
-        personal=("exemption",),
-        other=("id", "decision", "episode", "attempt", "attempt_verdict", "at", "collected_at"),
-    ),
-    "BusyPeriod": Fields(
-        personal=("declared_by",),
-        other=("id", "unit", "name", "first_date", "last_date", "source", "calendar_uid", "declared_at"),
-    ),
-    "HelpRequest": Fields(
-        personal=("enrolment", "kind", "text", "asked_by"),
-        other=("id", "decision", "asked_at", "escalated_at", "answered_at"),
-    ),
-    "Hold": Fields(personal=("reason", "name", "until"), other=("decision", "since", "released_at")),
-    "Lesson": Fields(
-        personal=("owner",),
-        other=(
-            "id",
-            "key",
-            "competency",
-            "minutes",
-            "is_active",
-            "retired_at",
-            "origin",
-            "expires_on",
-            "told_for",
-        ),
-    ),
-    "LessonPlace": Fields(personal=(), other=("lesson", "address", "moodle_course")),
-    "LessonText": Fields(
-        personal=("created_by",),
-        other=(
-            "id",
-            "lesson",
-            "language",
-            "version",
-            "is_draft",
-            "format",
-            "title",
-            "body",
-            "address",
-            "questions",
-            "created_at",
-            "replaced_at",
-        ),
-    ),
-    "LessonVisit": Fields(
-        personal=("learner", "answers", "score"),
-        other=("id", "lesson", "text", "decision", "started_at", "stepped_at", "seconds", "completed_at"),
-    ),
-    "ManagerAsk": Fields(
-        personal=("enrolment", "manager", "note", "flag_was_right", "action_helped"),
-        other=(
-            "id",
-            "decision",
-            "place",
-            "state",
-            "version",
-            "asked_at",
-            "answered_at",
-            "snoozed_until",
-        ),
-    ),
-    "MessageText": Fields(
-        personal=("created_by",),
-        other=(
-            "id",
-            "key",
-            "language",
-            "variant",
-            "version",
-            "subject",
-            "body",
-            "created_at",
-            "replaced_at",
-        ),
-    ),
-    "Outcome": Fields(personal=("value",), other=("id", "decision", "measure", "at", "comparison", "arm")),
-    "Policy": Fields(
-        personal=("created_by",),
-        other=("id", "version", "document", "state", "reason", "created_at", "live_at"),
-    ),
-    "PolicyProposal": Fields(
-        personal=("proposed_by", "answered_by"),
-        other=(
-            "id",
-            "policy",
-            "base_version",
-            "digest",
-            "needs",
-            "reason",
-            "proposed_at",
-            "waits_until",
-            "state",
-            "answered_at",
-            "note",
-        ),
-    ),
-    "Rule": Fields(
-        personal=("owner", "reviewed_by", "created_by"),
-        other=(
-            "id",
-            "key",
-            "version",
-            "title",
-            "when",
-            "action",
-            "lesson",
-            "message",
-            "acts_alone",
-            "rest_days",
-            "position",
-            "expires_on",
-            "state",
-            "needs_review",
-            "review_reasons",
-            "reviewed_at",
-            "created_at",
-            "live_at",
-        ),
-    ),
-    "Suppression": Fields(personal=("reason",), other=("decision", "at", "lost_to")),
-    "UnreachableAddress": Fields(personal=("hash", "kind", "detail"), other=("id", "at")),
-    "Watch": Fields(personal=("enrolment",), other=("review_at",)),
-    "WebhookEndpoint": Fields(
-        personal=(),
-        other=(
-            "id",
-            "name",
-            "form",
-            "address",
-            "secret",
-            "key",
-            "home_page",
-            "events",
-            "is_active",
-            "created_at",
-        ),
-    ),
-    "WebhookMessage": Fields(
-        personal=("subject", "body", "answer"),
-        other=("id", "endpoint", "event", "state", "created_at", "due_at", "claimed_at", "sent_at", "tries"),
-    ),
-}
+# "Not now" and "I'll do it" still stand before the manager, though they take no place.
+ASKS_BEFORE_THE_MANAGER = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
 
 
 def export(subject: UUID) -> dict[str, Any]:
@@ -407,6 +142,10 @@ def export(subject: UUID) -> dict[str, Any]:
             WebhookMessage.objects.filter(subject=subject).order_by("created_at", "pk"),
             ("id", "endpoint__name", "event", "body", "state", "created_at", "sent_at"),
         ),
+        "platform_enrolments": _rows(
+            PlatformEnrolment.objects.filter(mine).order_by("created_at", "pk"),
+            ("decision_id", "moodle_course", "state", "created_at", "done_at"),
+        ),
         "outcomes": _rows(
             Outcome.objects.filter(mine).order_by("at", "pk"), ("decision_id", "measure", "value", "at")
         ),
@@ -431,6 +170,9 @@ def erase(subject: UUID, *, now: datetime) -> dict[str, int]:
             ),
             "holds": Hold.objects.filter(decision__enrolment__learner=subject).delete()[0],
             "lesson_visits": LessonVisit.objects.filter(learner=subject).delete()[0],
+            "platform_enrolments": PlatformEnrolment.objects.filter(
+                decision__enrolment__learner=subject
+            ).delete()[0],
             "unreachable_addresses": reachability.forget(subject),
             "webhook_messages": WebhookMessage.objects.filter(subject=subject).delete()[0],
         }
@@ -440,10 +182,11 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Stops what this scope no longer allows, in the caller's transaction; returns what it stopped."""
     if scope == Scope.NUDGE:
         with transaction.atomic():
-            return {**_stop_messages(subject, now), "webhook_messages": webhooks.silence(subject)}
+            return {**_stop_messages(subject, now), **_stop_word_to_others(subject)}
     if scope in (Scope.RECORD, Scope.PROFILE):
         with transaction.atomic():
-            return _stop_everything(subject, now)
+            stopped = _stop_everything(subject, now)
+            return {**stopped, **(_stop_word_to_others(subject) if scope == Scope.RECORD else {})}
     if scope == Scope.MANAGER:
         with transaction.atomic():
             return _stop_manager(subject, now)
@@ -453,6 +196,14 @@ def withdraw(subject: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
 def _wait_for(subject: UUID) -> None:
     """Whoever is deciding about this person comes wholly before us, and is undone, or finds what we have changed."""
     turns.wait_for(Enrolment.objects.filter(learner=subject).values_list("pk", flat=True))
+
+
+def _stop_word_to_others(subject: UUID) -> dict[str, int]:
+    """Other systems hear nothing any more of somebody who refuses suggestions or the use of their records."""
+    return {
+        "webhook_messages": webhooks.silence(subject),
+        "platform_enrolments": platform_enrolments.call_off(subject),
+    }
 
 
 def _stop_messages(subject: UUID, now: datetime) -> dict[str, int]:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from consent import audit
 from consent.actors import SYSTEM, Party
-from interventions import holds, route, webhooks
+from interventions import holds, platform_enrolments, route, webhooks
 from interventions.decide import window_hours
 from interventions.models import Attempt, Delivery, WebhookEndpoint
 from interventions.policy import store
@@ -87,5 +87,6 @@ def follow_up(delivery_ids: Sequence[UUID], *, now: datetime) -> int:
             ],
             now=now,
         )
+        platform_enrolments.want([delivery.decision for delivery, _ in news], now=now)
         Delivery.objects.filter(pk__in=[delivery.pk for delivery in rows]).update(to_follow_up=False)
     return len(news)

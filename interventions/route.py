@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, prefetch_related_objects
 
 from consent import gate
 from consent.scopes import Scope
-from interventions import bidding, chats, holds, limits, strategies, turns, wording
+from interventions import bidding, catalogue, chats, holds, limits, strategies, turns, wording
 from interventions.addresses import refusing
 from interventions.models import (
     AlertSlot,
@@ -83,6 +83,8 @@ def route(decisions: Sequence[Decision], *, policy: Document, now: datetime) -> 
     placed = awarded.placed
     refused |= {pk: Reason.CAP for pk in awarded.capped} | {pk: Reason.OUTBID for pk in awarded.outbid}
     deliveries = []
+    spoken = [decision for decision in decisions if decision.pk in placed]
+    prefetch_related_objects(spoken, "lesson__place", catalogue.texts_in_use("lesson__texts"))
     for decision in decisions:
         if decision.pk not in placed:
             continue

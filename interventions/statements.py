@@ -46,6 +46,8 @@ def send(message: WebhookMessage) -> outgoing.Answer:
             "X-Experience-API-Version": VERSION,
         },
     )
+    if message.subject is not None:
+        answer = answer.without_words()  # record stores like to repeat what they refuse, with whom it names
     if answer.status == 409:
         # The id is ours alone: it took the statement at an earlier try, when it perhaps named the learner otherwise.
         return answer._replace(status=200, text="already there")
@@ -74,8 +76,8 @@ def of(message: WebhookMessage) -> dict[str, Any]:
         raise NobodyThere
     # Among the others, not the parents: nobody was active in the course because we wrote to them.
     around = [{"id": decision.enrolment.course.iri}]
-    if decision.lesson_id is not None and (living := places.addresses([decision.lesson_id])):
-        around.append({"id": living[decision.lesson_id]})
+    if living := places.link_of(decision.lesson_id, decision.enrolment.learner.language):
+        around.append({"id": living[1]})
     return _statement(
         message,
         actor=_actor(decision.enrolment.learner, message.endpoint.home_page),

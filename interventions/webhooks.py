@@ -143,7 +143,8 @@ def _post(message: WebhookMessage, now: datetime) -> outgoing.Answer:
             message.endpoint.secret, message_id=str(message.pk), timestamp=timestamp, body=body
         ),
     }
-    return outgoing.post(message.endpoint.address, body=body, headers=headers)
+    answer = outgoing.post(message.endpoint.address, body=body, headers=headers)
+    return answer if message.subject is None else answer.without_words()
 
 
 def test(endpoint: WebhookEndpoint, *, by: Party, now: datetime) -> WebhookMessage:

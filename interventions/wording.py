@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from interventions import catalogue
+from interventions import catalogue, places
 from interventions.models import Decision
 from learners.models import Learner
 
@@ -28,7 +28,7 @@ def words(decision: Decision, learner: Learner) -> Announced:
         "course": decision.enrolment.course.name,
         "lesson": shown.title if shown else "",
         "minutes": str(lesson.minutes) if lesson else "5",
-        "link": f"{settings.PUBLIC_URL}/me/" + (f"lessons/{lesson.key}/" if lesson else ""),
+        "link": places.address_of(lesson, shown) if lesson and shown else f"{settings.PUBLIC_URL}/me/",
     }
     own = decision.rule.message if decision.rule else ""
     told = catalogue.told(

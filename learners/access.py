@@ -11,21 +11,16 @@ from django.http import HttpRequest
 
 from consent import audit
 from consent.actors import Party
+from learners import climbing
 from learners.models import CoachConflict, Learner, OrgUnit, Oversight, Role, User
 
 NOBODY_APART: Mapping[UUID, set[UUID]] = {}
 
 # Step -1 is the dated relation, step 0 the learner's unit, then those above it. Somebody who cannot sign in,
 # lost the role or is the learner counts as absent, exactly as in LearnerQuerySet.visible_to.
-IN_CHARGE = """
-    WITH RECURSIVE climb (learner_id, unit_id, step) AS (
-        SELECT learner.id, learner.unit_id, 0 FROM learners_learner learner
-        WHERE learner.id = ANY (%(learners)s) AND learner.unit_id IS NOT NULL
-        UNION ALL
-        SELECT climb.learner_id, unit.parent_id, climb.step + 1
-        FROM climb JOIN learners_orgunit unit ON unit.id = climb.unit_id
-        WHERE unit.parent_id IS NOT NULL AND climb.step < 64
-    ),
+IN_CHARGE = (
+    climbing.CLIMB
+    + """,
     named (learner_id, user_id, step, from_date) AS (
         SELECT oversight.learner_id, oversight.user_id, -1, oversight.from_date
         FROM learners_oversight oversight
@@ -43,6 +38,7 @@ IN_CHARGE = """
         AND (named.learner_id, named.user_id) NOT IN (SELECT * FROM unnest(%(learner)s::uuid[], %(apart)s::uuid[]))
     ORDER BY named.learner_id, named.step, named.from_date DESC, named.user_id
 """
+)
 
 
 def manager_of(learner_ids: Iterable[UUID], *, on: date) -> dict[UUID, User]:

@@ -9,17 +9,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-# The unit first, then those above it. The steps are bounded so that a circle of units, which only a direct write to
-# the database can make, ends.
-CLIMB = """
-    WITH RECURSIVE climb (learner_id, unit_id, step) AS (
-        SELECT learner.id, learner.unit_id, 0 FROM learners_learner learner
-        WHERE learner.id = ANY (%(learners)s) AND learner.unit_id IS NOT NULL
-        UNION ALL
-        SELECT climb.learner_id, unit.parent_id, climb.step + 1
-        FROM climb JOIN learners_orgunit unit ON unit.id = climb.unit_id
-        WHERE unit.parent_id IS NOT NULL AND climb.step < 64
-    )
+from learners import climbing
+
+# The unit first, then those above it.
+_UNITS = (
+    climbing.CLIMB
+    + """
     SELECT learner.id, learner.leave_from, learner.leave_until,
         coalesce(array_agg(climb.unit_id ORDER BY climb.step) FILTER (WHERE climb.unit_id IS NOT NULL), '{}'),
         (array_agg(unit.holidays ORDER BY climb.step) FILTER (WHERE unit.holidays <> ''))[1]
@@ -29,6 +24,7 @@ CLIMB = """
     WHERE learner.id = ANY (%(learners)s)
     GROUP BY learner.id
 """
+)
 
 
 class Workplace(NamedTuple):
@@ -47,7 +43,7 @@ def workplaces(learner_ids: Iterable[UUID]) -> dict[UUID, Workplace]:
     """Where each of these learners works, in one query."""
     wanted = list(dict.fromkeys(learner_ids))
     with connection.cursor() as cursor:
-        cursor.execute(CLIMB, {"learners": wanted})
+        cursor.execute(_UNITS, {"learners": wanted})
         rows = cursor.fetchall()
     usual = settings.ORGANISATION_HOLIDAYS
     return {

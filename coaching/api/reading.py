@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404
 
 from coaching import own
@@ -12,7 +11,7 @@ from coaching.api.problems import ConsentRefused
 from consent import audit, gate
 from consent.actors import Party
 from consent.scopes import Scope
-from interventions import triggers
+from interventions import places, triggers
 from interventions.models import ApiToken, Decision, Delivery
 from interventions.policy import store
 from interventions.situation import snapshots
@@ -67,7 +66,7 @@ def suggestions(who: Learner, *, now: datetime) -> list[dict[str, Any]]:
             "lesson": {
                 "key": one.lesson_key,
                 "title": one.lesson_title,
-                "url": one.lesson_address or f"{settings.PUBLIC_URL}/me/lessons/{one.lesson_key}/",
+                "url": one.lesson_address or places.own_page(one.lesson_key),
             }
             if one.lesson_key
             else None,

@@ -63,7 +63,8 @@ class SuggestionShape(serializers.Serializer):
     lesson = LessonShape(allow_null=True)
     why = serializers.ListField(child=serializers.CharField())
     looked_at = serializers.CharField(
-        help_text="whether a person looked at it before it was sent, in a sentence"
+        allow_blank=True,
+        help_text="whether a person looked at it before it was sent; empty: nothing was sent",
     )
     answer = serializers.ChoiceField(choices=Answer.Kind.choices, allow_null=True)
 
@@ -80,6 +81,8 @@ class StepShape(serializers.Serializer):
 
     at = serializers.DateTimeField()
     action = serializers.CharField()
+    by_itself = serializers.BooleanField(help_text="it needed nobody's yes: its route has earned that")
+    reached_at = serializers.DateTimeField(allow_null=True, help_text="when it reached the learner")
     answer = serializers.CharField(allow_null=True)
     not_sent_because = serializers.CharField(allow_null=True)
 
@@ -111,9 +114,12 @@ class EpisodeShape(serializers.ModelSerializer):
 
 def _step(decision: Decision) -> dict[str, Any]:
     answer, suppression = getattr(decision, "answer", None), getattr(decision, "suppression", None)
+    attempt = getattr(decision, "attempt", None)
     return {
         "at": decision.at,
         "action": decision.action,
+        "by_itself": "by_itself" in decision.reasons,
+        "reached_at": attempt.reached_at if attempt else None,
         "answer": answer.kind if answer else None,
         "not_sent_because": suppression.reason if suppression else None,
     }

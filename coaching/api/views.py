@@ -134,8 +134,8 @@ class Episodes(ListAPIView):
     def get_queryset(self) -> Any:
         acting = (
             Decision.objects.exclude(action="monitor")
-            .select_related("answer", "suppression")
-            .defer("snapshot", "eligible", "reasons")
+            .select_related("answer", "suppression", "attempt")
+            .defer("snapshot", "eligible")
             .order_by("at", "pk")
         )
         rows = (

@@ -7,7 +7,6 @@ pressed. These forms carry no CSRF token: the link itself is the proof, and a co
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,7 +19,7 @@ from coaching.views.link_words import words_in
 from consent import audit, gate, record
 from consent.actors import Party
 from consent.scopes import Scope
-from interventions import answers, calendar, catalogue, links
+from interventions import answers, calendar, catalogue, links, places
 from interventions.channels.phrases import phrases
 from interventions.links import Purpose
 from interventions.models import Answer, Decision, Delivery
@@ -110,10 +109,11 @@ def calendar_entry(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(request, "en")
     learner = decision.enrolment.learner
     wish = Preferences.objects.filter(learner=learner).first()
-    address = f"{settings.PUBLIC_URL}/me/lessons/{decision.lesson.key}/"
+    text = catalogue.lesson_text(decision.lesson, learner.language)
+    address = places.address_of(decision.lesson, text)
     entry = calendar.entry(
         uid=decision.pk,
-        title=catalogue.lesson_text(decision.lesson, learner.language).title,
+        title=text.title,
         text=f"{decision.enrolment.course.name}\n{address}",
         address=address,
         starts_at=calendar.starts_at(

@@ -21,7 +21,7 @@ from consent import gate, record, subject_requests
 from consent.actors import Party
 from consent.models import ConsentScope
 from consent.scopes import Scope
-from interventions import answers, catalogue
+from interventions import answers, catalogue, places
 from interventions.models import Answer, Decision, Delivery, HelpRequest, Lesson, LessonText, LessonVisit
 from learners.models import CoachConflict, Enrolment, Learner
 
@@ -213,10 +213,13 @@ def _overview(learner: Learner, now: datetime) -> dict[str, Any]:
             {
                 "key": one.key,
                 "minutes": one.minutes,
-                "title": catalogue.lesson_text(one, learner.language).title,
+                "title": text.title,
+                # Who began it on our own page finishes it there.
+                "address": "" if taken.get(one.pk, now) is None else places.in_the_lms(one, text),
                 "state": "new" if one.pk not in taken else ("done" if taken[one.pk] else "begun"),
             }
             for one in _lessons(learner, now)
+            for text in [catalogue.lesson_text(one, learner.language)]
         ],
     }
 
@@ -227,4 +230,4 @@ def _lessons(learner: Learner, now: datetime) -> QuerySet[Lesson]:
     offered = Lesson.objects.suggestible(on=now.date()).values("pk")
     with_text = LessonText.objects.in_use().values("lesson")
     shown = Lesson.objects.filter(Q(pk__in=offered) | (Q(pk__in=under_way) & Q(pk__in=with_text)))
-    return shown.prefetch_related(catalogue.texts_in_use()).order_by("key")
+    return shown.select_related("place").prefetch_related(catalogue.texts_in_use()).order_by("key")

@@ -12,8 +12,8 @@ from django.utils import timezone
 from coaching import rooms
 from consent import audit
 from consent.actors import Party
-from interventions import outgoing
 from interventions.models import CoachRoom
+from interventions.outgoing_forms import address_to_reach
 from learners.access import asked_by
 
 
@@ -45,11 +45,7 @@ class CoachRoomForm(forms.ModelForm):
         return at
 
     def clean_address(self) -> str:
-        address = str(self.cleaned_data["address"] or self.instance.address)
-        fault = "an address is needed" if not address else outgoing.faults_of(address)
-        if fault:
-            raise forms.ValidationError(f"Nothing would be sent there: {fault}.")
-        return address
+        return address_to_reach(self.cleaned_data["address"], stored=self.instance.address)
 
 
 @admin.register(CoachRoom)

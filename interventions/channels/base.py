@@ -32,6 +32,11 @@ class ChannelError(Exception):
         self.wait_seconds = wait_seconds
 
 
+def unsure(what: str) -> ChannelError:
+    """It went out, and nobody knows whether it arrived: not repeated, so that nobody hears it twice."""
+    return ChannelError(f"{what}; it may have arrived, so it is not repeated", permanent=True, in_doubt=True)
+
+
 class Channel:
     """Delivers one message. Raises ChannelError."""
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from interventions import chats, outgoing
 from interventions.channels import letter
-from interventions.channels.base import Channel, ChannelError
+from interventions.channels.base import Channel, ChannelError, unsure
 from interventions.channels.letter import Letter
 from interventions.channels.phrases import phrases
 from interventions.models import ChatConnection, Delivery
@@ -35,7 +35,7 @@ class Chat(Channel):
     kind: str
 
     def send(self, delivery: Delivery, *, now: datetime) -> str:
-        connection = ChatConnection.objects.filter(kind=self.kind, is_active=True).first()
+        connection = ChatConnection.objects.filter(kind=self.kind, is_active=True, writes=True).first()
         if connection is None:
             raise ChannelError("this chat is not configured any more", permanent=True)
         try:
@@ -76,7 +76,7 @@ class Slack(Chat):
             raise ChannelError("Slack answered nothing readable", permanent=False)
         body = {
             "channel": found["id"],
-            "text": f"{said.subject}\n{said.body}",  # what a notification and a screen reader say
+            "text": _escaped(f"{said.subject}\n{said.body}"),  # what a notification and a screen reader say
             "blocks": _blocks(said),
             "client_msg_id": key,
             "unfurl_links": False,  # Slack would open the links to draw them
@@ -120,6 +120,11 @@ class Teams(Chat):
         return f"taken by Teams: {answer.status}"
 
 
+def _escaped(text: str) -> str:
+    """As Slack's mark-up wants it: titles of courses and lessons come from elsewhere, call nobody and link nowhere."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _blocks(said: Letter) -> list[dict[str, Any]]:
     """Slack's Block Kit: the words, then buttons that open a link."""
     words = phrases(said.language)
@@ -158,6 +163,8 @@ def _blocks(said: Letter) -> list[dict[str, Any]]:
 def _card(said: Letter) -> dict[str, Any]:
     """An Adaptive Card (version 1.4) of the same."""
     words = phrases(said.language)
+    # Titles of courses and lessons come from elsewhere: nothing in them becomes a link.
+    subject, body = (text.replace("[", r"\[").replace("]", r"\]") for text in (said.subject, said.body))
     extra = [(words["calendar"], said.calendar)] if said.calendar else []
     lesson = [said.lesson] if said.lesson else []
     return {
@@ -166,8 +173,8 @@ def _card(said: Letter) -> dict[str, Any]:
         "version": "1.4",
         "lang": said.language,
         "body": [
-            {"type": "TextBlock", "text": said.subject, "weight": "bolder", "wrap": True, "style": "heading"},
-            {"type": "TextBlock", "text": said.body, "wrap": True},
+            {"type": "TextBlock", "text": subject, "weight": "bolder", "wrap": True, "style": "heading"},
+            {"type": "TextBlock", "text": body, "wrap": True},
             {
                 "type": "TextBlock",
                 "text": f"[{words['why']}]({said.page}) · [{words['unsubscribe']}]({said.unsubscribe})",
@@ -201,11 +208,6 @@ def _post(
         raise _ours(fault) from fault
 
 
-def unsure(what: str) -> ChannelError:
-    """It went out, and nobody knows whether it arrived: not repeated, so that nobody hears it twice."""
-    return ChannelError(f"{what}; it may have arrived, so it is not repeated", permanent=True, in_doubt=True)
-
-
 def _ours(fault: outgoing.NotSent) -> ChannelError:
     """A wrong address is an administrator's to mend, and no reason to give the message up at once."""
     return ChannelError(str(fault), permanent=False)
@@ -221,5 +223,10 @@ def _asked(answer: outgoing.Answer) -> dict[str, Any]:
         if isinstance(told, dict) and told.get("ok") is True:
             return told
         error = str(told.get("error", "")) if isinstance(told, dict) else ""
-        raise ChannelError(f"Slack answered {error or 'nothing readable'}", permanent=error in _NOBODY_THERE)
+        raise ChannelError(f"Slack answered {_code(error)}", permanent=error in _NOBODY_THERE)
     raise ChannelError(f"Slack answered {answer.status}", permanent=False, wait_seconds=answer.wait_seconds)
+
+
+def _code(error: str) -> str:
+    """Slack's errors are words with underscores; anything else may hold what should not be kept."""
+    return error[:60] if error.replace("_", "").isalnum() else "nothing readable"

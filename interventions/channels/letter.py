@@ -13,6 +13,9 @@ from interventions import links, places, return_paths
 from interventions.channels.phrases import ANSWERS, phrases
 from interventions.models import Delivery
 
+# As where a lesson lives in an LMS; a preview shows what may stand in a message.
+SAMPLE_LESSON = {"en": "A lesson, where it lives in an LMS", "de": "Eine Lektion, wo sie in einem LMS liegt"}
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -76,6 +79,7 @@ def sample(subject: str, body: str, language: str) -> Letter:
         page=nowhere,
         calendar=nowhere,
         unsubscribe=nowhere,
+        lesson=(SAMPLE_LESSON.get(language, SAMPLE_LESSON["en"]), nowhere),
     )
 
 

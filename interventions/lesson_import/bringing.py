@@ -13,7 +13,7 @@ from consent import audit
 from consent.actors import SYSTEM, Party
 from interventions import authoring
 from interventions.lesson_import.proposed import Proposed, Refused
-from interventions.models import Lesson, LessonText
+from interventions.models import Lesson, LessonPlace, LessonText
 from learners.models import Competency, User
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -51,7 +51,7 @@ class Report(NamedTuple):
 
     def summary(self) -> str:
         return (
-            f"{len(self.of('added'))} added, {len(self.of('changed'))} changed (a draft of the next version),"
+            f"{len(self.of('added'))} added, {len(self.of('changed'))} changed (texts as a draft of the next version),"
             f" {len(self.of('unchanged'))} unchanged, {len(self.refused)} refused."
         )
 
@@ -145,7 +145,14 @@ class _Bringing:
             lesson.expires_on = row.expires_on
         if is_new or _facts(lesson) != before:
             lesson.save()
-            changes = [name for name, value in _facts(lesson).items() if value != before[name]]
+            at_once = "" if is_new or not lesson.is_active else " at once, while it is in use"
+            changes = [
+                f"{name}: {before[name]} → {value}{at_once}" if not is_new else name
+                for name, value in _facts(lesson).items()
+                if value != before[name]
+            ]
+        if row.lms_course is not None:
+            changes += self._place(lesson, row.lms_course)
         known = self.texts.get((lesson.pk, row.language))
         content = row.content._replace(questions=list(row.content.questions))
         if known is None or authoring.content_of(known) != content:
@@ -157,6 +164,17 @@ class _Bringing:
             changes.append(f"version {made.version}" if made is not None else "its draft is thrown away")
         what = "added" if known is None else "changed" if changes else "unchanged"
         self.lines.append(Line(what, row.place, row.key, row.language, ", ".join(changes)))
+
+    def _place(self, lesson: Lesson, course: int) -> list[str]:
+        """A lesson that is the learning system's own is part of a course there; an address somebody gave it stays."""
+        place, is_new = LessonPlace.objects.get_or_create(lesson=lesson, defaults={"moodle_course": course})
+        if is_new:
+            return [f"part of course {course}"]
+        if place.moodle_course == course:
+            return []
+        before, place.moodle_course = place.moodle_course, course
+        place.save(update_fields=["moodle_course"])
+        return [f"course {before or '–'} → {course}"]
 
     def publish(self) -> None:
         """Puts what came in use, where nothing is missing."""
@@ -238,9 +256,9 @@ class _Bringing:
 def _facts(lesson: Lesson) -> dict[str, Any]:
     return {
         "minutes": lesson.minutes,
-        "competency": lesson.competency_id,
-        "owner": lesson.owner_id,
-        "look again by": lesson.expires_on,
+        "competency": lesson.competency.key if lesson.competency else "none",
+        "owner": lesson.owner.get_short_name() if lesson.owner else "nobody",
+        "look again by": lesson.expires_on or "never",
     }
 
 

@@ -61,7 +61,7 @@ class MoodleLessons:
                     raise NotReadable(f"The course has more than {MOST_ROWS:,} activities.")
                 found = _lesson(base, feed, section, module, language)
                 if isinstance(found, Proposed):
-                    found = found._replace(competency=competency, minutes=minutes)
+                    found = found._replace(competency=competency, minutes=minutes, lms_course=course)
                 if found is not None:
                     yield found
 

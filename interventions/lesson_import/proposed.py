@@ -31,6 +31,9 @@ class Proposed(NamedTuple):
     minutes: int | None = None
     owner: str | None = None  # what they sign in with
     expires_on: date | None = None
+    lms_course: int | None = (
+        None  # the number of the course it is part of, where it is the learning system's own
+    )
 
 
 class NotReadable(Exception):

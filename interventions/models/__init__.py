@@ -5,7 +5,7 @@ from interventions.models.catalogue import Lesson, LessonText, LessonVisit, Mess
 from interventions.models.deciding import Approval, Attempt, Decision, Episode, Escalation, HelpRequest, Watch
 from interventions.models.delivering import AlertSlot, Answer, Delivery, ManagerAsk, Outcome, Suppression
 from interventions.models.holding import BusyPeriod, Hold, HoldReason
-from interventions.models.places import LessonPlace
+from interventions.models.places import LessonPlace, PlatformEnrolment
 from interventions.models.policies import Policy, PolicyProposal
 from interventions.models.reaching import (
     ApiToken,
@@ -41,6 +41,7 @@ __all__ = [
     "ManagerAsk",
     "MessageText",
     "Outcome",
+    "PlatformEnrolment",
     "Policy",
     "PolicyProposal",
     "Rule",

@@ -50,6 +50,8 @@ class ChatConnection(models.Model):
     token = EncryptedTextField(blank=True, default="")
     # How Moodle knows our learners; Slack and Teams know them by their address.
     known_by = models.CharField(max_length=8, choices=KnownBy, default=KnownBy.EMAIL)
+    # Off: messages do not go there; a Moodle that only enrols.
+    writes = models.BooleanField("sends messages", default=True, db_default=True)
     # Moodle: puts a learner into the course where a suggested lesson lives, in this role.
     enrols = models.BooleanField("enrols learners", default=False)
     enrol_role = models.PositiveIntegerField("role of the enrolled", default=5)  # Moodle's own student
@@ -66,7 +68,7 @@ class ChatConnection(models.Model):
                 fields=("kind",), condition=Q(is_active=True), name="one_active_chat_connection_of_a_kind"
             ),
             models.CheckConstraint(
-                condition=Q(enrols=False, known_by="email") | Q(kind="moodle"),
+                condition=Q(enrols=False, known_by="email", writes=True) | Q(kind="moodle"),
                 name="only_moodle_has_moodles_settings",
             ),
             models.CheckConstraint(

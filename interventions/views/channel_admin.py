@@ -13,20 +13,15 @@ from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
 from interventions import chats, outgoing, reachability
-from interventions.channels import ChannelError, letter
-from interventions.channels.chat import SLACK, Slack, Teams
-from interventions.channels.moodle import FUNCTIONS, Moodle
+from interventions.channels import CHATS, ChannelError, letter
+from interventions.channels.chat import SLACK
+from interventions.channels.moodle_site import ENROL, FIND, WRITE
 from interventions.models import ChatConnection, UnreachableAddress
 from interventions.views.message_admin import EXAMPLE
 from learners.access import asked_by
 from learners.identity import resolve
 from learners.models import Learner, User
 
-_CHANNELS = {
-    ChatConnection.Kind.SLACK: Slack(),
-    ChatConnection.Kind.TEAMS: Teams(),
-    ChatConnection.Kind.MOODLE: Moodle(),
-}
 _KEPT = "Leave empty to keep what is stored."
 
 
@@ -46,7 +41,7 @@ class ChatConnectionForm(forms.ModelForm):
         strip=True,
         widget=forms.PasswordInput(attrs={"size": 80, "autocomplete": "off"}),
         help_text="Slack: the bot token (xoxb-…), with users:read.email and chat:write. Teams: none. Moodle: a web "
-        f"service's token with the functions {', '.join(FUNCTIONS[:2])}, and {FUNCTIONS[2]} where it enrols. {_KEPT}",
+        f"service's token with {FIND}, {WRITE} where it sends messages, and {ENROL} where it enrols. {_KEPT}",
     )
 
     # Moodle's own, which the others leave as they are.
@@ -65,10 +60,11 @@ class ChatConnectionForm(forms.ModelForm):
 
     class Meta:
         model = ChatConnection
-        fields = ("kind", "address", "token", "known_by", "enrols", "enrol_role", "is_active")
+        fields = ("kind", "address", "token", "writes", "known_by", "enrols", "enrol_role", "is_active")
         help_texts = {
-            "enrols": "Moodle only: a suggested lesson that lives in a Moodle course (Lesson places) puts the learner "
-            "into that course just before the message goes out.",
+            "writes": "Off, for Moodle only: messages go by mail or another chat, and this connection only enrols.",
+            "enrols": "Moodle only: a suggested lesson that is part of a Moodle course (Lesson places) puts the "
+            "learner into that course once the suggestion went out, by whichever channel.",
         }
 
     def clean(self) -> dict[str, Any]:
@@ -92,6 +88,7 @@ class ChatConnectionForm(forms.ModelForm):
         elif kind:
             if cleaned.get("enrols"):
                 self.add_error("enrols", "Only Moodle can enrol learners.")
+            cleaned["writes"] = True  # they have nothing else to do
             cleaned["known_by"] = ChatConnection.KnownBy.EMAIL
         if address and (fault := outgoing.faults_of(address)):
             self.add_error("address", f"Nothing would be sent there: {fault}.")
@@ -131,7 +128,7 @@ class ChatConnectionAdmin(admin.ModelAdmin):
         for connection in queryset:
             now = timezone.now()
             try:
-                answer = _CHANNELS[ChatConnection.Kind(connection.kind)].say(
+                answer = CHATS[connection.kind].say(
                     connection, said, to=request.user.login, key=f"test-{now.timestamp():.0f}"
                 )
             except ChannelError as fault:

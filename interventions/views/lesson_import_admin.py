@@ -1,19 +1,15 @@
 """Importing lessons in the admin: first what would happen, then the import."""
 
-import secrets
 from typing import Any
 
-import msgspec
 from django import forms
 from django.contrib import admin
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from consent.crypto import decrypt, encrypt
 from interventions.authoring import MOST_MINUTES
 from interventions.lesson_forms import languages
 from interventions.lesson_import import bringing, files
@@ -24,8 +20,9 @@ from interventions.models import Lesson
 from learners.access import asked_by
 from learners.models import Competency, User
 from signals.models import Feed
+from signals.sources import held_files
 
-KEPT_SECONDS = 15 * 60
+FILES = "lessons"
 _LIST = "admin:interventions_lesson_changelist"
 
 
@@ -107,7 +104,7 @@ class ImportPages(admin.ModelAdmin):
                 except NotReadable as fault:
                     form.add_error("file", str(fault))
                 if report is not None and report.is_done:
-                    cache.delete(_key(request, form.cleaned_data["ticket"]))
+                    held_files.let_go(FILES, request.user.pk, form.cleaned_data["ticket"])
                     return self._done(request, report)
                 if report is not None:
                     form = FileForm(initial={**form.said(), "ticket": _hold(request, held)})
@@ -190,20 +187,12 @@ class ImportPages(admin.ModelAdmin):
         )
 
 
-def _key(request: HttpRequest, ticket: str) -> str:
-    # Bound to the user: a ticket is no way to somebody else's file.
-    return f"lessons:{request.user.pk}:{ticket}"
-
-
 def _hold(request: HttpRequest, held: tuple[str, bytes]) -> str:
-    ticket = secrets.token_urlsafe(16)
-    cache.set(_key(request, ticket), encrypt(msgspec.msgpack.encode(held)), timeout=KEPT_SECONDS)
-    return ticket
+    return held_files.hold(FILES, request.user.pk, name=held[0], content=held[1])
 
 
 def _held(request: HttpRequest, form: FileForm) -> tuple[str, bytes] | None:
     file = form.cleaned_data["file"]
     if file is not None:
         return file.name, file.read()
-    kept = cache.get(_key(request, form.cleaned_data["ticket"])) if form.cleaned_data["ticket"] else None
-    return msgspec.msgpack.decode(decrypt(kept), type=tuple[str, bytes]) if kept else None
+    return held_files.held(FILES, request.user.pk, form.cleaned_data["ticket"])

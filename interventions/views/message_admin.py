@@ -14,9 +14,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from consent.actors import Party
-from interventions import catalogue
+from interventions import catalogue, chats
 from interventions import messages as versions
-from interventions.channels import ChannelError, letter
+from interventions.channels import CHATS, ChannelError, letter, moodle
 from interventions.channels.email import post
 from interventions.forms import MessageTextForm
 from interventions.models import MessageText
@@ -121,21 +121,24 @@ class MessageTextAdmin(admin.ModelAdmin):
             "letter": letter_to,
             "plain": letter_to.plain(),
             "html": letter_to.html(),
+            "moodle": moodle.html(letter_to),
             "faults": faults,
         }
         return TemplateResponse(request, "admin/interventions/message/preview.html", context)
 
     def send_view(self, request: HttpRequest, message_id: int) -> HttpResponse:
-        """Mails the saved version, filled in for a made-up person, to the administrator who asks."""
+        """Sends the saved version, filled in for a made-up person, to the administrator who asks: by mail and chat."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         message = self.get_object(request, str(message_id))
         if message is None:
             raise Http404("There is no such message.")
-        self._send(request, message, timezone.now())
+        now = timezone.now()
+        self._send(request, message)
+        self._say(request, message, now)
         return redirect(reverse("admin:interventions_messagetext_change", args=[message.pk]))
 
-    def _send(self, request: HttpRequest, message: MessageText, now: datetime) -> None:
+    def _send(self, request: HttpRequest, message: MessageText) -> None:
         assert isinstance(request.user, User)  # the admin site lets nobody else in
         written = _example_letter(message.subject, message.body, message.language)
         try:
@@ -144,6 +147,22 @@ class MessageTextAdmin(admin.ModelAdmin):
             self.message_user(request, f"Not sent: {fault}.", messages.ERROR)
             return
         self.message_user(request, f"Sent to {request.user.login}: {answer}.")
+
+    def _say(self, request: HttpRequest, message: MessageText, now: datetime) -> None:
+        """The same by the chat that messages go by just now, where there is one."""
+        assert isinstance(request.user, User)  # the admin site lets nobody else in
+        connection = chats.chosen()
+        if connection is None:
+            return
+        written = _example_letter(message.subject, message.body, message.language)
+        try:
+            answer = CHATS[connection.kind].say(
+                connection, written, to=request.user.login, key=f"test-{now.timestamp():.0f}"
+            )
+        except ChannelError as fault:
+            self.message_user(request, f"{connection}: not sent, {fault}.", messages.ERROR)
+            return
+        self.message_user(request, f"{connection}: {answer}.")
 
 
 def _example_letter(subject: str, body: str, language: str) -> letter.Letter:

@@ -17,7 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from interventions import authoring, catalogue
 from interventions.lesson_expiry import AHEAD_DAYS
 from interventions.lesson_forms import LessonForm, TextForm
-from interventions.models import Lesson, LessonText
+from interventions.models import Lesson, LessonPlace, LessonText
 from interventions.views.lesson_import_admin import ImportPages
 from learners.access import asked_by
 
@@ -138,6 +138,7 @@ class LessonAdmin(ImportPages, admin.ModelAdmin):
             flags=authoring.flags(fresh, today=now.date(), ahead_days=AHEAD_DAYS),
             missing=authoring.unready(fresh, today=now.date()),
             has_drafts=any(text.is_draft for text in fresh.texts.all()),
+            place=LessonPlace.objects.filter(pk=fresh.pk).first(),
         )
 
     def text_view(self, request: HttpRequest, lesson_id: int, language: str) -> HttpResponse:

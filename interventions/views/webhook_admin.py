@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 from consent import audit
 from consent.actors import Party
 from consent.read_only import ReadOnly
-from interventions import outgoing, statements, webhooks
+from interventions import statements, webhooks
 from interventions.models import WebhookEndpoint, WebhookMessage
+from interventions.outgoing_forms import address_to_reach
 from interventions.places import same_site
 from learners.access import asked_by
 
@@ -67,11 +68,7 @@ class WebhookEndpointForm(forms.ModelForm):
         return chosen
 
     def clean_address(self) -> str:
-        address = str(self.cleaned_data["address"] or self.instance.address)
-        fault = "an address is needed" if not address else outgoing.faults_of(address)
-        if fault:
-            raise forms.ValidationError(f"Nothing would be sent there: {fault}.")
-        return address
+        return address_to_reach(self.cleaned_data["address"], stored=self.instance.address)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

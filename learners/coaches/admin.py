@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from consent import audit
@@ -54,6 +54,18 @@ class CoachConflictAdmin(admin.ModelAdmin):
     list_select_related = ("learner", "user")
     raw_id_fields = ("learner", "user")
     fields = ("learner", "user")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        shown = (getattr(response, "context_data", None) or {}).get("cl")
+        if shown is not None:
+            audit.record_reads(
+                actor=Party("user", asked_by(request)),
+                action="admin.read.coachconflict",
+                targets=[row.learner_id for row in shown.result_list],
+                now=timezone.now(),
+            )
+        return response
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)  # take it back and say it anew

@@ -7,26 +7,21 @@ from uuid import UUID
 
 from django.db import connection
 
-from learners import access
+from learners import access, climbing
 from learners.models import Oversight, User
 from learners.querysets import in_force
 
 # The more coaches of a learner's unit and of those above it.
-_POOL = """
-    WITH RECURSIVE climb (learner_id, unit_id, step) AS (
-        SELECT learner.id, learner.unit_id, 0 FROM learners_learner learner
-        WHERE learner.id = ANY (%(learners)s) AND learner.unit_id IS NOT NULL
-        UNION ALL
-        SELECT climb.learner_id, unit.parent_id, climb.step + 1
-        FROM climb JOIN learners_orgunit unit ON unit.id = climb.unit_id
-        WHERE unit.parent_id IS NOT NULL AND climb.step < 64
-    )
+_POOL = (
+    climbing.CLIMB
+    + """
     SELECT DISTINCT climb.learner_id, person.id
     FROM climb
     JOIN learners_unitcoach more ON more.unit_id = climb.unit_id
     JOIN learners_user person ON person.id = more.user_id
     WHERE person.is_active AND 'coach' = ANY (person.roles)
 """
+)
 
 
 def more_coaches(learner_ids: Iterable[UUID], *, on: date) -> dict[UUID, set[UUID]]:

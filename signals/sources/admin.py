@@ -1,15 +1,12 @@
 """Feeds, imports and contracts in the admin: set up, upload with a preview, look up where a fact came from."""
 
-import secrets
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-import msgspec
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,10 +17,9 @@ from django.utils.safestring import SafeString
 
 from consent import audit
 from consent.actors import Party
-from consent.crypto import decrypt, encrypt
 from consent.read_only import ReadOnly
 from signals.models import ContractBreach, DataContract, Feed, ImportRun, Lineage
-from signals.sources import SOURCES, FileRefused, Report
+from signals.sources import SOURCES, FileRefused, Report, held_files
 from signals.sources.base import PullFailed
 from signals.sources.files import bring_file
 from signals.sources.importing import credential_of
@@ -32,7 +28,7 @@ from signals.sources.proofs import public_keys
 from signals.views.choices import offer
 
 LARGEST_UPLOAD = 10 * 1024 * 1024  # larger ones by the command
-KEPT_SECONDS = 900  # between preview and import
+FILES = "upload"  # between preview and import
 
 
 def _labels(**wanted: bool) -> list[tuple[str, str]]:
@@ -288,27 +284,19 @@ class ImportRunAdmin(ReadOnly, admin.ModelAdmin):
         return report
 
 
-def _key(request: HttpRequest, ticket: str) -> str:
-    # Bound to the user: a ticket is no way to somebody else's file.
-    return f"upload:{request.user.pk}:{ticket}"
-
-
 def _hold(request: HttpRequest, held: tuple[str, bytes]) -> str:
-    ticket = secrets.token_urlsafe(16)
-    cache.set(_key(request, ticket), encrypt(msgspec.msgpack.encode(held)), timeout=KEPT_SECONDS)
-    return ticket
+    return held_files.hold(FILES, request.user.pk, name=held[0], content=held[1])
 
 
 def _held(request: HttpRequest, form: UploadForm) -> tuple[str, bytes] | None:
     file = form.cleaned_data["file"]
     if file is not None:
         return file.name, file.read()
-    kept = cache.get(_key(request, form.cleaned_data["ticket"])) if form.cleaned_data["ticket"] else None
-    return msgspec.msgpack.decode(decrypt(kept), type=tuple[str, bytes]) if kept else None
+    return held_files.held(FILES, request.user.pk, form.cleaned_data["ticket"])
 
 
 def _let_go(request: HttpRequest, ticket: str) -> None:
-    cache.delete(_key(request, ticket))
+    held_files.let_go(FILES, request.user.pk, ticket)
 
 
 def _again(form: UploadForm, ticket: str) -> UploadForm:

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from consent.models import AuditEntry
-from interventions.models import Lesson, MessageText, Policy, Suppression
+from interventions.models import Lesson, LessonPlace, MessageText, PlatformEnrolment, Policy, Suppression
 from interventions.policy import store
 from interventions.policy.document import Document, flat, with_changes
 from interventions.policy.forms import field_name
@@ -273,7 +273,10 @@ class TestRecords:
 
         assert "erased" in page
 
-    @pytest.mark.parametrize("model", ["episode", "decision", "delivery", "suppression", "alertslot"])
+    @pytest.mark.parametrize(
+        "model",
+        ["episode", "decision", "delivery", "suppression", "alertslot", "platformenrolment", "lessonplace"],
+    )
     def test_it_lists_any_number_of_rows_in_the_same_number_of_queries(
         self, admin: Client, model: str, django_assert_max_num_queries: Any
     ) -> None:
@@ -282,6 +285,10 @@ class TestRecords:
             make_slot(decision=decision)
             make_delivery(decision=decision)
             Suppression.objects.create(decision=decision, reason="cap", at=NOW)
+            PlatformEnrolment.objects.create(decision=decision, moodle_course=12, created_at=NOW, due_at=NOW)
+            LessonPlace.objects.create(
+                lesson=Lesson.objects.create(key=f"placed-{decision.pk}"), moodle_course=1
+            )
 
         with django_assert_max_num_queries(12):
             answer = admin.get(reverse(f"admin:interventions_{model}_changelist"))
@@ -299,7 +306,10 @@ class TestRecords:
         assert set(listed.detail["learners"]) == learners
         assert opened.detail["learners"] == [str(first.enrolment.learner_id)]
 
-    @pytest.mark.parametrize("model", ["episode", "decision", "delivery", "suppression", "alertslot"])
+    @pytest.mark.parametrize(
+        "model",
+        ["episode", "decision", "delivery", "suppression", "alertslot", "platformenrolment"],
+    )
     def test_it_adds_and_changes_nothing(self, admin: Client, model: str) -> None:
         assert admin.get(reverse(f"admin:interventions_{model}_add")).status_code == 403
 

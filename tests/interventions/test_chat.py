@@ -74,6 +74,20 @@ class TestSlack:
         assert again(delivery).state == "sent"
         assert delivery.provider_answer == "taken by Slack: 1772445600.000100"
 
+    def test_a_title_from_elsewhere_is_no_link_and_calls_nobody(
+        self, listener: Listener, circle: Circle
+    ) -> None:
+        connect("slack", listener)
+        listener.answers = [FOUND, TAKEN]
+        delivery = queue(circle, "slack")
+        Delivery.objects.filter(pk=delivery.pk).update(subject="<!here> <https://evil.example|R&D>")
+
+        deliver.deliver(now=NOW)
+
+        told = json.loads(listener.asked[1].body)
+        assert told["text"].startswith("&lt;!here&gt; &lt;https://evil.example|R&amp;D&gt;\n")
+        assert {block["text"]["type"] for block in told["blocks"] if "text" in block} == {"plain_text"}
+
     def test_it_falls_back_to_mail_where_nobody_is_there(self, listener: Listener, circle: Circle) -> None:
         connect("slack", listener)
         listener.answers = [(200, {}, b'{"ok": false, "error": "users_not_found"}')]
@@ -125,6 +139,17 @@ class TestTeams:
         assert {action["type"] for action in card["actions"]} == {"Action.OpenUrl"}
         assert len(card["actions"]) == 4
         assert again(delivery).state == "sent"
+
+    def test_a_title_from_elsewhere_is_no_link(self, listener: Listener, circle: Circle) -> None:
+        connect("teams", listener)
+        listener.answers = [(202, {}, b"")]
+        delivery = queue(circle, "teams")
+        Delivery.objects.filter(pk=delivery.pk).update(body="[Click](https://evil.example)")
+
+        deliver.deliver(now=NOW)
+
+        card = json.loads(listener.asked[0].body)["attachments"][0]["content"]
+        assert card["body"][1]["text"] == r"\[Click\](https://evil.example)"
 
     def test_it_is_not_sent_twice_where_a_worker_died(self, listener: Listener, circle: Circle) -> None:
         connect("teams", listener)

@@ -1,6 +1,7 @@
 """Versions and variants of what we say: kept, named on what was sent, tried out before."""
 
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import uuid4
 
 import pytest
@@ -11,11 +12,13 @@ from django.urls import reverse
 from consent.actors import Party
 from consent.models import AuditEntry
 from interventions import catalogue, messages, route
-from interventions.models import MessageText
+from interventions.channels.phrases import PHRASES
+from interventions.models import ChatConnection, MessageText
 from interventions.policy import store
 from learners.models import User
 from tests.support.coaching import NOW, make_circle, make_decision
 from tests.support.interventions import make_admin
+from tests.support.listening import http_server
 
 pytestmark = pytest.mark.django_db
 BY = Party("user", uuid4())
@@ -118,6 +121,8 @@ class TestAdmin:
         assert "Try &lt;b&gt;Safety basics&lt;/b&gt;." in page
         assert "Jetzt nicht" in page
         assert 'srcdoc="&lt;!DOCTYPE html&gt;' in page
+        assert "The message in Moodle" in page
+        assert page.count("Eine Lektion, wo sie in einem LMS liegt") == 3  # as text, as HTML and in Moodle
         assert not mail.outbox
 
     def test_it_sends_a_test_to_the_one_who_asks(self) -> None:
@@ -128,6 +133,40 @@ class TestAdmin:
         (sent,) = mail.outbox
         assert sent.to == [self.admin.login]
         assert "List-Unsubscribe" not in sent.extra_headers
+
+    @pytest.mark.parametrize("language", ["en", "de"])
+    def test_it_sends_the_test_by_the_chat_that_messages_go_by(self, settings: Any, language: str) -> None:
+        settings.OUTGOING_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+        message = MessageText.objects.get(key="nudge", language=language)
+        with http_server() as site:
+            site.answers = [
+                (200, {}, b'[{"id": 42, "suspended": false}]'),
+                (200, {}, b'[{"msgid": 1007}]'),
+            ]
+            ChatConnection.objects.create(kind="moodle", address=site.url, token="t0ken", created_at=NOW)
+
+            page = self.client.post(
+                reverse("admin:interventions_messagetext_send", args=[message.pk]), follow=True
+            ).content.decode()
+
+        looked, sent = (parse_qs(one.body.decode()) for one in site.asked)
+        assert looked["values[0]"] == [self.admin.login]
+        assert PHRASES[language]["need_help"] in sent["messages[0][text]"][0]
+        assert "taken by Moodle: 1007" in page
+        assert len(mail.outbox) == 1
+
+    def test_it_says_why_a_chat_did_not_take_the_test(self, settings: Any) -> None:
+        settings.OUTGOING_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+        message = MessageText.objects.get(key="nudge", language="en")
+        with http_server() as site:
+            site.answers = [(200, {}, b"[]")]
+            ChatConnection.objects.create(kind="moodle", address=site.url, token="t0ken", created_at=NOW)
+
+            page = self.client.post(
+                reverse("admin:interventions_messagetext_send", args=[message.pk]), follow=True
+            ).content.decode()
+
+        assert "not sent, Moodle knows nobody by that" in page
 
     @pytest.mark.parametrize("name", ["preview", "send"])
     def test_it_sends_and_previews_by_post_only(self, name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from time_machine import travel
 
+from consent.models import AuditEntry
 from interventions import deliver, route
 from interventions.channels.moodle import Moodle
 from interventions.models import Answer, Attempt, ChatConnection, Delivery, Lesson, LessonPlace, Suppression
@@ -33,7 +34,6 @@ def refused(code: str) -> tuple[int, dict[str, str], bytes]:
 
 FOUND = told([{"id": 42, "username": "robin", "suspended": False}])
 TAKEN = told([{"msgid": 1007, "clientmsgid": "…", "errormessage": None}])
-ENROLLED = told(None)
 
 
 @pytest.fixture
@@ -280,36 +280,6 @@ class TestLessonsThatLiveThere:
         _, sent = asked(site)
         assert 'href="https://moodle.example/mod/page/view.php?id=9"' in sent["messages[0][text]"]
 
-    def test_it_enrols_where_an_administrator_wants_it(
-        self, site: Listener, circle: Circle, lesson: Lesson
-    ) -> None:
-        connect(site, enrols=True)
-        site.answers = [FOUND, ENROLLED, TAKEN]
-        delivery = queue(circle, action="lesson", lesson=lesson)
-
-        deliver.deliver(now=NOW)
-
-        enrolled = asked(site)[1]
-        assert enrolled["wsfunction"] == "enrol_manual_enrol_users"
-        assert {name: value for name, value in enrolled.items() if name.startswith("enrol")} == {
-            "enrolments[0][roleid]": "5",
-            "enrolments[0][userid]": "42",
-            "enrolments[0][courseid]": "12",
-        }
-        assert again(delivery).state == "sent"
-
-    def test_it_writes_all_the_same_where_moodle_does_not_enrol(
-        self, site: Listener, circle: Circle, lesson: Lesson
-    ) -> None:
-        connect(site, enrols=True)
-        site.answers = [FOUND, refused("wsnoinstance"), TAKEN]
-        delivery = queue(circle, action="lesson", lesson=lesson)
-
-        deliver.deliver(now=NOW)
-
-        assert again(delivery).state == "sent"
-        assert delivery.provider_answer == "taken by Moodle: 1007; not enrolled in course 12: wsnoinstance"
-
     def test_it_is_written_in_the_mail_too(self, circle: Circle, lesson: Lesson, mailoutbox: Any) -> None:
         decision = make_decision(circle.enrolment, action="lesson", lesson=lesson)
         make_slot(decision=decision, at=NOW)
@@ -368,7 +338,7 @@ class TestAdmin:
         self.client = client
 
     def add(self, **given: str) -> str:
-        sent = {"kind": "moodle", "known_by": "email", "enrol_role": "5", **given}
+        sent = {"kind": "moodle", "known_by": "email", "enrol_role": "5", "writes": "on", **given}
         return self.client.post("/admin/interventions/chatconnection/add/", sent).content.decode()
 
     @pytest.mark.parametrize(
@@ -409,10 +379,20 @@ class TestAdmin:
         refused = self.client.post(
             "/admin/interventions/lessonplace/add/", {"lesson": lesson.pk, "address": "ftp://x.example/"}
         )
+        nowhere = self.client.post(
+            "/admin/interventions/lessonplace/add/", {"lesson": lesson.pk, "address": ""}
+        )
         self.client.post(
             "/admin/interventions/lessonplace/add/",
             {"lesson": lesson.pk, "address": address, "moodle_course": "12"},
         )
 
         assert "begins with https://" in refused.content.decode()
+        assert "own texts name none" in nowhere.content.decode()
         assert LessonPlace.objects.get().address == address
+
+        self.client.post(f"/admin/interventions/lessonplace/{lesson.pk}/delete/", {"post": "yes"})
+
+        assert not LessonPlace.objects.exists()
+        traced = AuditEntry.objects.filter(action__startswith="lesson.").order_by("pk")
+        assert list(traced.values_list("action", flat=True)) == ["lesson.placed", "lesson.placed_no_more"]

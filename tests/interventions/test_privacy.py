@@ -20,6 +20,7 @@ from interventions.models import (
     LessonVisit,
     ManagerAsk,
     Outcome,
+    PlatformEnrolment,
     Suppression,
     Watch,
 )
@@ -76,6 +77,7 @@ class TestExport:
         make_lesson_visit(learner=learner, answers=[1, 2], score=0.5)
         make_webhook_message(subject=learner.pk)
         make_webhook_message(subject=uuid4())
+        PlatformEnrolment.objects.create(decision=decision, moodle_course=12, created_at=NOW, due_at=NOW)
         reachability.mark(address=learner.email, kind="bounced", detail="550", now=NOW)
         queued()
 
@@ -96,6 +98,7 @@ class TestExport:
             "outcomes": 1,
             "unreachable_addresses": 1,
             "told_to_other_systems": 1,
+            "platform_enrolments": 1,
         }
         assert exported["decisions"][0]["reasons"] == ["matrix:standard:medium:0"]
         assert exported["deliveries"][0]["body"] == "Ten minutes are enough."
@@ -115,6 +118,7 @@ class TestErase:
         make_help_request(enrolment=decision.enrolment)
         make_lesson_visit(learner=learner)
         make_webhook_message(subject=learner.pk)
+        PlatformEnrolment.objects.create(decision=decision, moodle_course=12, created_at=NOW, due_at=NOW)
         reachability.mark(address=learner.email, kind="bounced", detail="550", now=NOW)
 
         counts = privacy.erase(learner.pk, now=LATER)
@@ -134,6 +138,7 @@ class TestErase:
             "lesson_visits": 1,
             "unreachable_addresses": 1,
             "webhook_messages": 1,
+            "platform_enrolments": 1,
         }
 
     def test_it_sends_nothing_to_somebody_erased(self) -> None:
@@ -175,7 +180,14 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 2, "approvals": 0, "slots": 1, "decisions": 1, "webhook_messages": 0}
+        assert counts == {
+            "deliveries": 2,
+            "approvals": 0,
+            "slots": 1,
+            "decisions": 1,
+            "webhook_messages": 0,
+            "platform_enrolments": 0,
+        }
         assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
         assert AlertSlot.objects.get().state == "released"
         suppression = Suppression.objects.get()
@@ -191,7 +203,14 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 0, "approvals": 1, "slots": 0, "decisions": 1, "webhook_messages": 0}
+        assert counts == {
+            "deliveries": 0,
+            "approvals": 1,
+            "slots": 0,
+            "decisions": 1,
+            "webhook_messages": 0,
+            "platform_enrolments": 0,
+        }
         approval = Approval.objects.get()
         assert (approval.state, approval.answered_at) == ("lapsed", LATER)
         assert Suppression.objects.get().reason == "consent"
@@ -212,7 +231,14 @@ class TestWithdrawNudge:
 
         counts = privacy.withdraw(learner_of(decision), Scope.NUDGE, now=LATER)
 
-        assert counts == {"deliveries": 1, "approvals": 0, "slots": 0, "decisions": 0, "webhook_messages": 0}
+        assert counts == {
+            "deliveries": 1,
+            "approvals": 0,
+            "slots": 0,
+            "decisions": 0,
+            "webhook_messages": 0,
+            "platform_enrolments": 0,
+        }
         assert Delivery.objects.get(channel="card").state == "cancelled"
         assert not Suppression.objects.exists()
 
@@ -250,6 +276,7 @@ class TestWithdrawProfile:
             "manager_asks": 0,
             "episodes": 1,
             "watches": 1,
+            **({"webhook_messages": 0, "platform_enrolments": 0} if scope == Scope.RECORD else {}),
         }
         episode = Episode.objects.get()
         assert (episode.end, episode.closed_at) == ("consent", LATER)

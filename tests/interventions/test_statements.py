@@ -121,15 +121,27 @@ def test_it_tells_nothing_where_the_system_does_not_know_them(store: Listener, c
     assert "know the learner" in message.answer
 
 
-def test_it_tells_nothing_of_somebody_who_refuses(store: Listener, circle: Circle) -> None:
+@pytest.mark.parametrize("scope", [Scope.NUDGE, Scope.RECORD])
+def test_it_tells_nothing_of_somebody_who_refuses(store: Listener, circle: Circle, scope: Scope) -> None:
     connect(store)
     suggest(circle)
-    record.withdraw(subject=circle.learner.pk, scope=Scope.NUDGE, by=SYSTEM, now=NOW)
+
+    record.withdraw(subject=circle.learner.pk, scope=scope, by=SYSTEM, now=NOW)
+
+    assert WebhookMessage.objects.get().state == "cancelled"
+    webhooks.send_due(now=NOW)
+    assert not store.asked
+
+
+def test_it_keeps_nothing_of_what_a_record_store_repeats(store: Listener, circle: Circle) -> None:
+    connect(store)
+    suggest(circle)
+    store.answers = [(400, {}, b'{"statement": {"actor": {"mbox": "mailto:robin@works.example"}}}')]
 
     webhooks.send_due(now=NOW)
 
-    assert WebhookMessage.objects.get().state == "cancelled"
-    assert not store.asked
+    message = WebhookMessage.objects.get()
+    assert (message.state, message.answer) == ("failed", "400")
 
 
 def test_a_repeat_is_the_same_statement(store: Listener, circle: Circle) -> None:

@@ -27,6 +27,7 @@ from tests.support.interventions import (
     make_webhook_endpoint,
     make_webhook_message,
 )
+from tests.support.learners import make_learner
 from tests.support.listening import Listener, http_server
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +156,17 @@ class TestRepeating:
         assert again(message).state == "sent"
         assert message.answer == "200 ok"
 
+    @pytest.mark.parametrize("status", [200, 404, 503])
+    def test_it_keeps_no_words_about_anybody(self, listener: Listener, status: int) -> None:
+        listener.answers = [(status, {}, b"no account for Robin Fielding <robin@works.example>")]
+        message = make_webhook_message(
+            endpoint=make_webhook_endpoint(address=listener.url), subject=make_learner().pk
+        )
+
+        webhooks.send_due(now=NOW)
+
+        assert again(message).answer == str(status)
+
     def test_it_waits_as_long_as_it_is_asked(self, listener: Listener) -> None:
         listener.answers = [(429, {"Retry-After": "7200"}, b"")]
         message = make_webhook_message(endpoint=make_webhook_endpoint(address=listener.url))
@@ -257,6 +269,17 @@ class TestWhereItMayGo:
         listener.answers = [(200, {}, b"x" * 100_000)]
 
         assert len(outgoing.get(listener.url, headers={}).text) == outgoing.LARGEST
+
+    def test_it_does_not_wait_for_an_answer_that_comes_drop_by_drop(
+        self, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outgoing, "LONGEST_READ_S", 0.1)
+        listener.drips, listener.answers = True, [(200, {}, b"x" * 2_000)]
+
+        answer = outgoing.get(listener.url, headers={})
+
+        assert answer.status == 200
+        assert len(answer.text) < 100
 
     def test_it_says_when_nobody_is_there(self, settings: Any) -> None:
         settings.OUTGOING_PRIVATE_NETWORKS = ["127.0.0.0/8"]

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from consent import audit
 from consent.models import AuditEntry
 from learners.identity import employee_hash
 from learners.models import (
@@ -96,6 +98,19 @@ def test_it_lists_no_names_and_asks_no_query_per_row(
 
     with django_assert_max_num_queries(12):
         page = admin.get(f"/admin/learners/{model}/")
+
+    assert b"Lovelace" not in page.content
+
+
+def test_it_lists_who_is_kept_apart_without_names_or_a_query_per_row(
+    admin: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(15):
+        learner, coach = make_learner(name="Lovelace"), make_user("coach", name="Lovelace")
+        CoachConflict.objects.create(learner=learner, user=coach, said_by="admin", said_at=timezone.now())
+
+    with django_assert_max_num_queries(12):
+        page = admin.get("/admin/learners/coachconflict/")
 
     assert b"Lovelace" not in page.content
 
@@ -421,6 +436,7 @@ def test_it_keeps_two_people_apart_and_says_who_said_so(admin: Client) -> None:
     row = CoachConflict.objects.get()
     assert (row.learner, row.user, row.said_by) == (learner, coach, "admin")
     assert admin.get("/admin/learners/coachconflict/").status_code == 200
+    assert list(audit.about(learner.pk).filter(action="admin.read.coachconflict"))
     admin.post(f"/admin/learners/coachconflict/{row.pk}/delete/", {"post": "yes"})
     assert [
         *AuditEntry.objects.filter(action__startswith="coach.")

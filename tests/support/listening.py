@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
@@ -25,6 +25,7 @@ class Listener:
     asked: list[Asked] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=lambda: [(200, {}, b"ok")])
     silent_from: int = 0  # this request and later ones get no answer while the server runs; 0: all get one
+    drips: bool = False  # the answer comes byte by byte, and stops when the server does
     closing: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -53,6 +54,13 @@ def http_server() -> Iterator[Listener]:
             for name, value in {**given, "Content-Length": str(len(text))}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if listener.drips:
+                with suppress(OSError):  # whoever asked has gone
+                    for place in range(len(text)):
+                        self.wfile.write(text[place : place + 1])
+                        if listener.closing.wait(0.02):
+                            return
+                return
             self.wfile.write(text)
 
         do_GET = do_POST = do_PUT = _take  # noqa: N815  # the library's names

@@ -1,6 +1,7 @@
 """What systems may read and say about a learner: in words, with consent, and with a trace."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from signals.models import ModelVersion, Risk
 from signals.risk.score import live_model
 from tests.coaching.api.conftest import Api
 from tests.support.coaching import NOW, Circle, make_card, make_circle, make_decision
-from tests.support.interventions import make_delivery
+from tests.support.interventions import make_attempt, make_delivery
 from tests.support.learners import make_identifier
 
 pytestmark = pytest.mark.django_db
@@ -212,6 +213,16 @@ class TestEpisodes:
 
         assert queries() == one
         assert ask("episodes/").json()["results"][0]["steps"][0]["action"] == "nudge"
+
+    def test_it_says_who_looked_and_whether_it_arrived(self, api: Make, circle: Circle) -> None:
+        decision = make_decision(circle.enrolment, reasons=["by_itself"])
+        make_attempt(decision=decision)
+        make_decision(circle.enrolment, step=2, reasons=["asked_as_a_sample"], now=NOW + timedelta(hours=1))
+
+        first, second = api("episodes:read")("episodes/").json()["results"][0]["steps"]
+
+        assert (first["by_itself"], first["reached_at"][:10]) == (True, "2026-03-02")
+        assert (second["by_itself"], second["reached_at"]) == (False, None)
 
     def test_it_leaves_out_who_refuses_and_notes_who_was_shown(self, api: Make, circle: Circle) -> None:
         make_decision(circle.enrolment)
