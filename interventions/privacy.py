@@ -35,9 +35,6 @@ from learners.models import Enrolment
 
 __all__ = ["FIELDS", "erase", "expire", "export", "withdraw"]
 
-# "Not now" and "I'll do it" still stand before the manager, though they take no place.
-ASKS_BEFORE_THE_MANAGER = (ManagerAsk.State.OPEN, ManagerAsk.State.ACCEPTED, ManagerAsk.State.SNOOZED)
-
 
 def export(subject: UUID) -> dict[str, Any]:
     """Everything kept here about the learner, in their own words and ours."""
