@@ -70,7 +70,7 @@ class TestPreview:
 
 @pytest.fixture
 def lived_until_now(monkeypatch: pytest.MonkeyPatch) -> Journey:
-    journey = lived(automatic=True)
+    journey = lived(agreed=True)
     monkeypatch.setattr("django.utils.timezone.now", lambda: journey.now)
     return journey
 
