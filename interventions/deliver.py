@@ -21,7 +21,7 @@ from interventions.models import Delivery, Suppression, UnreachableAddress
 from interventions.pauses import pause
 
 MAX_TRIES = 6
-AT_ONCE = 25  # alerts that are claimed together, at most
+AT_ONCE = 50  # alerts that are claimed together, at most
 FRESH_S = 1.0  # for so long what was asked counts; what has not gone out by then is asked about again
 LONGEST_S = 10.0  # after this the caller comes again, with a later now
 IN_DOUBT_AFTER = timedelta(minutes=15)
