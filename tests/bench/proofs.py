@@ -318,11 +318,19 @@ def _at_a_quiet_hour(world: World, sent: Iterable[Sent]) -> list[str]:
     zones = {person.learner_id: person.zone for person in world.people}
     found = []
     for one in sent:
-        zone = zones[one.learner_id]
-        local = one.at.astimezone(ZoneInfo(zone or settings.ORGANISATION_TIME_ZONE))
-        first, last = (8, 18) if zone else (9, 17)
-        if local.weekday() > 4 or not first <= local.hour < last:
-            found.append(f"{local:%a %H:%M} {zone} {'mail' if one.by_mail else 'card'} {one.decision_id}")
+        # What was sent to a record that was merged into another since was sent where that one was.
+        earlier = [
+            gone for gone, kept, merged_at in world.merges if kept == one.learner_id and one.at < merged_at
+        ]
+        said = []
+        for record in (one.learner_id, *earlier):
+            zone = zones[record]
+            local = one.at.astimezone(ZoneInfo(zone or settings.ORGANISATION_TIME_ZONE))
+            first, last = (8, 18) if zone else (9, 17)
+            if local.weekday() > 4 or not first <= local.hour < last:
+                said.append(f"{local:%a %H:%M} {zone} {'mail' if one.by_mail else 'card'} {one.decision_id}")
+        if len(said) == 1 + len(earlier):
+            found += said
     return found
 
 
