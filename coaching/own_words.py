@@ -275,6 +275,7 @@ GERMAN: dict[str, str] = {
     "no way to reach the learner": "Wir haben keinen Weg, dich zu erreichen",
     "held too long to still make sense": "Es wurde zu lange zurückgehalten, um noch sinnvoll zu sein",
     "nobody approved it in time": "Niemand hat rechtzeitig zugestimmt",
+    "a person is asked first again": "Zuerst wird wieder ein Mensch gefragt",
     "the channel refused it for good": "Der Weg dorthin ist endgültig versperrt",
     "the course ended": "Der Kurs ist zu Ende",
     "a person chose another route": "Ein Mensch hat einen anderen Weg gewählt",
