@@ -40,6 +40,7 @@ def read(
                 yield (
                     row._replace(competency=competency, minutes=minutes) if isinstance(row, Proposed) else row
                 )
+    # What zipfile raises of a file: broken, cut short, of another compression, or locked by a password (RuntimeError).
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as fault:
         raise NotReadable("The cartridge is no zip file that can be read. Export it again.") from fault
 
